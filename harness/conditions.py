@@ -1,0 +1,126 @@
+"""WAIST: the conditions of a run, one ``run.json`` beside the journal.
+
+Events say what happened; this says under what circumstances, so that the reading half needs no scenario file and no
+network library. It holds no key, no prompt and no host name of a route.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from harness.errors import UsageProblem
+
+EVENTS_FILE = "events.jsonl"
+CONDITIONS_FILE = "run.json"
+BACKEND_FILE = "backend.jsonl"
+
+CapKind = Literal["total", "idle", "first_byte", "connect"]
+
+
+class LayerCap(msgspec.Struct, frozen=True, kw_only=True):
+    """One declared layer on a route and the cap it gives up at."""
+
+    layer: str  # what it is called here
+    product: str | None = None  # entry of the layer catalog: nginx, cloudflare, …
+    kind: CapKind = "total"
+    cap_s: float | None = None
+    setting: str | None = None  # the setting's own name, when the user gave one
+
+
+class RouteConditions(msgspec.Struct, frozen=True, kw_only=True):
+    """A route as declared: who owns it and what lies on the way."""
+
+    name: str
+    kind: str
+    owner: str
+    chain: tuple[LayerCap, ...] = ()
+    direct: bool = False  # the most direct route at hand: what the others are compared with
+
+
+class Objective(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold of the scenario, as it was written and as it is applied."""
+
+    text: str
+    metric: str
+    statistic: str  # p50, p90, p95, p99, max, share, mean
+    comparison: Literal["<", "<=", ">", ">="]
+    value: float
+    unit: str
+    where: dict[str, str] = {}
+
+
+class Caps(msgspec.Struct, frozen=True, kw_only=True):
+    """Our own timeouts, in seconds of the measured world; null means none."""
+
+    connect_s: float | None = None
+    first_byte_s: float | None = None
+    idle_s: float | None = None
+    total_s: float | None = None
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine that measured, as far as it bears on the clocks."""
+
+    python: str
+    platform: str
+    cpus: int
+    openai_sdk: str
+    harness: str
+
+
+class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="run_conditions"):
+    """Everything the reading half needs to know about a run beyond its events."""
+
+    schema_version: int = 1
+    run_id: str
+    scenario: str
+    why: str
+    scenario_sha256: str
+    seed: int
+    started_at: str
+    finished_at: str | None = None
+    status: Literal["running", "complete", "partial"] = "running"
+    stopped_by: str | None = None  # "user", "budget", …
+    timezone: str
+    time_scale: float = 1.0
+    simulated: bool = False
+    simulator_profile: str | None = None
+    planned_jobs: int
+    planned_cost_usd: float | None = None
+    blocks: int
+    cells: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+    routes: tuple[RouteConditions, ...] = ()
+    caps: Caps = Caps()
+    retries: int = 0
+    concurrency: int = 1
+    budget_usd: float | None = None
+    budget_jobs: int | None = None
+    objectives: tuple[Objective, ...] = ()
+    host: Host
+
+
+def write_conditions(run_dir: Path, conditions: RunConditions) -> None:
+    """Write ``run.json`` whole or not at all."""
+    target = run_dir / CONDITIONS_FILE
+    fresh = target.with_suffix(".json.tmp")
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(conditions), indent=2) + b"\n")
+    fresh.replace(target)
+
+
+def read_conditions(run_dir: Path) -> RunConditions:
+    """Read ``run.json``.
+
+    Raises:
+        UsageProblem: there is none, or it is not one of ours.
+    """
+    path = run_dir / CONDITIONS_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunConditions)
+    except FileNotFoundError:
+        raise UsageProblem(f"{run_dir}: no {CONDITIONS_FILE} here; give a directory that `harness run` wrote") from None
+    except msgspec.MsgspecError as error:
+        raise UsageProblem(f"{path}: not the conditions of a run ({error})") from None

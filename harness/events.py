@@ -1,0 +1,296 @@
+"""WAIST: one structured event per image job, its attempts inside it, one JSON line each in ``events.jsonl``.
+
+Everything that measures produces a `JobEvent`; everything that reads starts from one. There is no second truth.
+
+Conventions: ``*_at_ms`` is a mark, in ms since the job's ``request_started_at``; ``*_ms`` is a duration; ``*_bytes`` and
+``*_usd`` are what they say. What did not happen is ``null``, never 0. Times are those of the world that was measured:
+a simulated world that ran faster has been scaled back already, and ``time_scale`` says by how much.
+
+An event holds no key, cookie, authorization, image or (unless the scenario records prompts) prompt text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+Outcome = Literal[
+    "image",  # the final image came, decodes, and is what was asked for
+    "wrong_image",  # an image came and decodes, but its size, format or number is not what was asked for
+    "bad_image",  # the payload is not a decodable image
+    "empty",  # a success without an image: 200 with something else, or a stream that ended without its final image
+    "error",  # an error answer, as HTTP status or inside the stream
+    "cut",  # the exchange ended before the answer was whole: a cap of ours, or the other side
+    "unreachable",  # no connection was made, so nothing was sent
+    "cancelled",  # the user stopped the run while the job was under way
+    "unknown",  # sent by a run that died; nobody saw the answer
+]
+
+Ended = Literal[
+    "complete",  # the response was read to its end
+    "local_cap",  # one of our own declared timeouts fired; `cap` names it
+    "remote_closed",  # the other side closed or reset before the response was complete
+    "connect_failed",  # DNS, TCP or TLS did not come about
+    "protocol_error",  # what came is not HTTP, or contradicts itself
+    "over_limit",  # the response was larger than we are willing to hold
+    "cancelled",  # we were stopped
+    "unseen",  # the process died before it could see the end
+]
+
+CapName = Literal["connect", "first_byte", "idle", "total"]
+BodyKind = Literal["json", "sse", "html", "text", "binary", "empty"]
+CostBasis = Literal["usage", "estimate", "maybe_billed", "not_billed"]
+StampSource = Literal["kernel", "user"]
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame on the wire: when its first byte was here, and when it was whole."""
+
+    first_byte_at_ms: float
+    whole_at_ms: float
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True):
+    """The moments of one attempt, in ms since the job's start, in the order in which they can happen."""
+
+    started_at_ms: float
+    pool_acquired_at_ms: float | None = None
+    dns_done_at_ms: float | None = None
+    tcp_connected_at_ms: float | None = None
+    tls_done_at_ms: float | None = None
+    request_sent_at_ms: float | None = None
+    first_byte_at_ms: float | None = None
+    headers_at_ms: float | None = None
+    first_body_byte_at_ms: float | None = None
+    first_event_at_ms: float | None = None
+    partial_images: tuple[Span, ...] = ()
+    final_images: tuple[Span, ...] = ()
+    final_image_at_ms: float | None = None
+    body_end_at_ms: float | None = None
+    downloaded_at_ms: float | None = None
+    rendered_at_ms: float | None = None
+    last_byte_at_ms: float | None = None
+    ended_at_ms: float
+
+
+class AddressTry(msgspec.Struct, frozen=True, kw_only=True):
+    """One address that was tried for a connection. The address itself is not kept."""
+
+    family: Literal["ipv4", "ipv6", "other"]
+    connected: bool
+    tcp_ms: float
+
+
+class ApiError(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as the other side words it."""
+
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    message: str | None = None  # at most 300 characters, scrubbed of this job's prompt and key and of known secrets
+    message_chars: int = 0
+    fingerprint: str | None = None  # first 16 hex digits of sha256 of the message with digits folded to 0
+    moderation_stage: str | None = None
+    in_stream: bool = False
+
+
+class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What one returned image is, found by decoding it. `problems` is empty when it is what was asked for."""
+
+    image_bytes: int
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Token counts as the answer states them."""
+
+    total_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_text_tokens: int | None = None
+    input_image_tokens: int | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP exchange made for a job."""
+
+    number: int  # 1 for the first
+    client_request_id: str
+    marks: Marks
+    ended: Ended
+    cap: CapName | None = None  # which of our own caps fired
+    cap_ms: float | None = None
+    failure: tuple[str, ...] = ()  # exception class names, outermost first, then errno name if there is one
+    http_status: int | None = None
+    http_version: str | None = None
+    headers: dict[str, str] = {}  # only names on the allow-list of `harness.wire.evidence`, lower case
+    request_id: str | None = None  # the API's own
+    ids: dict[str, str] = {}  # every other id: header name → value
+    error: ApiError | None = None
+    body_kind: BodyKind | None = None
+    body_head: str | None = (
+        None  # first 300 characters of an answer that is neither JSON nor SSE nor an image; scrubbed
+    )
+    sse_events: int = 0
+    sse_comments: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    longest_silence_ms: float | None = None  # longest time without a byte, from request_sent to the end
+    connection_reused: bool | None = None
+    addresses: tuple[AddressTry, ...] = ()
+    stamp_source: StampSource = "user"
+    server_ms: float | None = None
+    queue_ms: float | None = None
+    gateway_retries: int | None = None
+
+
+class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="image_job"):
+    """One image request as the user meant it. The flat fields speak of the whole job, or of its last attempt."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    job_id: str
+    cell: str
+    block: int
+    position: int
+    request_started_at: str  # ISO 8601 with offset
+    timezone: str
+    time_scale: float = 1.0
+    scheduled_at_ms: float | None = None
+
+    route: str
+    route_kind: str
+    route_owner: str
+    endpoint: str
+    model: str
+    quality: str | None = None
+    size: str | None = None
+    output_format: str | None = None
+    output_compression: int | None = None
+    n: int = 1
+    stream: bool = False
+    partial_images: int | None = None
+    background: str | None = None
+    moderation: str | None = None
+    reference_images: int = 0
+    reference_bytes: int = 0
+    prompt_chars: int
+    prompt_complexity: str | None = None
+    prompt_hash: str  # salted; equal for equal prompts on one machine, of no use elsewhere
+    prompt_text: str | None = None
+    in_flight: int = 1  # jobs of this run under way when this one started, itself included
+
+    outcome: Outcome
+    phase: str | None = None  # the last mark that was reached
+    ended: Ended
+    http_status: int | None = None
+    error_type: str | None = None
+    error_code: str | None = None
+    request_id: str | None = None
+    retry_count: int = 0
+    retry_reason: str | None = None
+    gateway_retries: int | None = None
+    timeout_layer: str | None = None  # only what this side knows for certain: "client.<cap>" when our own cap fired
+
+    connect_ms: float | None = None
+    first_byte_ms: float | None = None
+    first_event_ms: float | None = None
+    first_partial_image_ms: float | None = None
+    wait_ms: float | None = None
+    final_image_ms: float | None = None
+    download_ms: float | None = None
+    render_ms: float | None = None
+    total_ms: float | None = None
+    upload_ms: float | None = None
+    pool_wait_ms: float | None = None
+    server_ms: float | None = None
+    queue_ms: float | None = None
+    longest_silence_ms: float | None = None
+    host_lag_ms: float | None = None
+
+    bytes_up: int = 0
+    bytes_down: int = 0
+    images: tuple[ImageCheck, ...] = ()
+    resolved_size: str | None = None
+    resolved_quality: str | None = None
+    resolved_format: str | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    cost_basis: CostBasis = "estimate"
+    notes: tuple[str, ...] = ()  # fixed words of ours, never text from the wire
+    attempts: tuple[Attempt, ...] = ()
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(JobEvent)
+
+
+def to_line(event: JobEvent) -> bytes:
+    """One JSON line with its newline. `to_line` and `from_line` are inverse."""
+    return _encoder.encode(event) + b"\n"
+
+
+def from_line(line: bytes | str) -> JobEvent:
+    """Decode one line. Unknown fields are ignored, so that an older reader survives a newer writer.
+
+    Raises:
+        msgspec.ValidationError: the line is JSON but not a job event.
+        msgspec.DecodeError: the line is not JSON (a torn last line, say).
+    """
+    return _decoder.decode(line)
+
+
+class BadLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that could not be read, set aside and never silently dropped."""
+
+    line: int
+    reason: str
+
+
+def read_events(path: Path) -> tuple[list[JobEvent], list[BadLine]]:
+    """Every event of a journal, and every line that is not one (with its number and the reason)."""
+    events: list[JobEvent] = []
+    bad: list[BadLine] = []
+    for number, result in iter_events(path):
+        if isinstance(result, JobEvent):
+            events.append(result)
+        else:
+            bad.append(BadLine(line=number, reason=result))
+    return events, bad
+
+
+def iter_events(path: Path) -> Iterator[tuple[int, JobEvent | str]]:
+    """Yield (line number, event or the reason why the line is not one)."""
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, from_line(line)
+            except msgspec.ValidationError as error:
+                yield number, f"not a job event: {error}"
+            except msgspec.DecodeError:
+                torn = "torn line (the writer was stopped)" if not line.endswith(b"\n") else "not JSON"
+                yield number, torn
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of one event line. The field descriptions come from `harness.metrics`."""
+    from harness.metrics import METRICS
+
+    schema = msgspec.json.schema(JobEvent)
+    properties = schema["$defs"]["JobEvent"]["properties"]
+    for metric in METRICS:
+        if metric.name in properties:
+            properties[metric.name]["description"] = metric.describe()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "harness job event"
+    return schema

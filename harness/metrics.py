@@ -1,0 +1,151 @@
+"""Every clock defined once: name, unit, from which mark to which, and one sentence.
+
+The event writer, the report, ``--help``, the JSON Schema and the docs all read this table. Other tools use the same
+words for other things (curl's times are cumulative; k6's duration leaves the connection out), so the table is printed
+wherever a clock is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.events import Attempt, Marks
+
+JOB_START = "request_started"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One clock. `start` and `end` are marks, or `reported` when the other side states the figure."""
+
+    name: str
+    title: str
+    unit: str
+    start: str
+    end: str
+    sentence: str
+
+    def describe(self) -> str:
+        """The sentence with its two marks, for a person."""
+        if self.start == "reported":
+            return f"{self.sentence} [{self.unit}, as reported: {self.end}]"
+        return f"{self.sentence} [{self.unit}, {self.start} → {self.end}]"
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("total_ms", "total", "ms", JOB_START, "ended_at",
+           "Everything the user waited for, all attempts and pauses between them included, decoding left out."),
+    Metric("final_image_ms", "final image", "ms", JOB_START, "final_image_at",
+           "Until the last byte of the final image was here."),
+    Metric("first_partial_image_ms", "first partial image", "ms", JOB_START, "partial_images[0].whole_at",
+           "Until the first partial image was whole, so that it could be shown."),
+    Metric("first_event_ms", "first event", "ms", JOB_START, "first_event_at",
+           "Until the first real stream event began; comments and keep-alives do not count."),
+    Metric("first_byte_ms", "first byte", "ms", JOB_START, "first_byte_at",
+           "Until the first byte of any response: with streaming this is a header, not an image."),
+    Metric("wait_ms", "wait for payload", "ms", "request_sent_at", "first_event_at or first_body_byte_at",
+           "From the last byte sent to the first byte of payload: model, queue and every hop between."),
+    Metric("pool_wait_ms", "wait for a connection", "ms", "started_at", "pool_acquired_at",
+           "Until a connection was free or a new one could be begun."),
+    Metric("connect_ms", "connect", "ms", "pool_acquired_at", "tls_done_at or tcp_connected_at",
+           "DNS, TCP and TLS together; null on a reused connection."),
+    Metric("upload_ms", "upload", "ms", "connected", "request_sent_at",
+           "From a connection in hand to the last byte of the request handed to the kernel."),
+    Metric("download_ms", "download", "ms", "final_images first byte", "final_image_at or downloaded_at",
+           "First to last byte of the final image's frame or body."),
+    Metric("render_ms", "render", "ms", "final_image_at", "rendered_at",
+           "Decoding the image on this machine; never scaled, never part of another clock."),
+    Metric("longest_silence_ms", "longest silence", "ms", "request_sent_at", "ended_at",
+           "The longest time without a single byte: what an idle cap on the way would see."),
+    Metric("server_ms", "server time", "ms", "reported", "openai-processing-ms and its kin",
+           "What the other side says it took; on a stream only the time to the headers."),
+    Metric("queue_ms", "queue time", "ms", "reported", "the route's own header",
+           "What the other side says the job waited before it was begun."),
+    Metric("host_lag_ms", "host lag", "ms", "reported", "our own loop",
+           "The latest that our own event loop ran while this job was under way."),
+)  # fmt: skip
+
+BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
+
+
+def connected_at_ms(marks: Marks) -> float | None:
+    """When the connection was ready to carry the request: after TLS, else TCP, else when a reused one was in hand."""
+    return _first(marks.tls_done_at_ms, marks.tcp_connected_at_ms, marks.pool_acquired_at_ms)
+
+
+def payload_at_ms(marks: Marks) -> float | None:
+    """First byte of payload: the first real event of a stream, else the first byte of the body."""
+    return _first(marks.first_event_at_ms, marks.first_body_byte_at_ms)
+
+
+def attempt_clocks(marks: Marks) -> dict[str, float | None]:
+    """Clocks of one attempt by metric name. Clocks of the user's wait count from the job's start (0)."""
+    opened = _first(marks.tls_done_at_ms, marks.tcp_connected_at_ms)
+    finals = marks.final_images
+    return {
+        "total_ms": marks.ended_at_ms,
+        "final_image_ms": marks.final_image_at_ms,
+        "first_partial_image_ms": marks.partial_images[0].whole_at_ms if marks.partial_images else None,
+        "first_event_ms": marks.first_event_at_ms,
+        "first_byte_ms": marks.first_byte_at_ms,
+        "wait_ms": _between(marks.request_sent_at_ms, payload_at_ms(marks)),
+        "pool_wait_ms": _between(marks.started_at_ms, marks.pool_acquired_at_ms),
+        "connect_ms": _between(marks.pool_acquired_at_ms, opened),
+        "upload_ms": _between(connected_at_ms(marks), marks.request_sent_at_ms),
+        "download_ms": _between(
+            finals[-1].first_byte_at_ms if finals else None,
+            _first(marks.downloaded_at_ms, marks.final_image_at_ms),
+        ),
+        "render_ms": _between(_first(marks.downloaded_at_ms, marks.final_image_at_ms), marks.rendered_at_ms),
+    }
+
+
+def job_clocks(attempts: Sequence[Attempt]) -> dict[str, float | None]:
+    """Every clock of a job, from its attempts: the last one decides. Empty when nothing was attempted."""
+    if not attempts:
+        return {}
+    last = attempts[-1]
+    clocks = attempt_clocks(last.marks)
+    clocks["longest_silence_ms"] = last.longest_silence_ms
+    clocks["server_ms"] = last.server_ms
+    clocks["queue_ms"] = last.queue_ms
+    return clocks
+
+
+# Marks in the order in which they can happen; the last one that is not null is the phase that an attempt reached.
+PHASES: tuple[tuple[str, str], ...] = (
+    ("started", "started_at_ms"),
+    ("pool_acquired", "pool_acquired_at_ms"),
+    ("dns_done", "dns_done_at_ms"),
+    ("tcp_connected", "tcp_connected_at_ms"),
+    ("tls_done", "tls_done_at_ms"),
+    ("request_sent", "request_sent_at_ms"),
+    ("first_byte", "first_byte_at_ms"),
+    ("headers", "headers_at_ms"),
+    ("first_body_byte", "first_body_byte_at_ms"),
+    ("first_event", "first_event_at_ms"),
+    ("final_image", "final_image_at_ms"),
+    ("body_end", "body_end_at_ms"),
+    ("downloaded", "downloaded_at_ms"),
+    ("rendered", "rendered_at_ms"),
+)
+
+
+def phase_reached(marks: Marks) -> str:
+    """The last mark that was reached, by its name without the suffix."""
+    reached = "started"
+    for name, field in PHASES:
+        if getattr(marks, field) is not None:
+            reached = name
+            if name == "first_event" and marks.partial_images:
+                reached = "partial_image"
+    return reached
