@@ -1,0 +1,71 @@
+"""What the audits look at: the jobs as columns, the conditions of the run, and the other side's log if there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.conditions import RouteConditions, RunConditions
+from harness.diagnosis.attribution import Attributions, attribute
+from harness.diagnosis.route_gap import RouteGap, route_gaps
+from harness.ingest.backend import BackendLog
+
+Mask = NDArray[np.bool_]
+
+ANSWERED = ("image", "wrong_image")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run, as evidence. Columns are those of `harness.frame`."""
+
+    jobs: pd.DataFrame
+    conditions: RunConditions
+    backend: BackendLog | None = None
+
+    def is_in(self, column: str, *values: object) -> Mask:
+        """Rows whose `column` is one of `values`."""
+        return np.asarray(self.jobs[column].isin(values), dtype=bool)
+
+    def number(self, column: str) -> NDArray[np.float64]:
+        """A numeric column as floats; NaN where there is nothing."""
+        return self.jobs[column].to_numpy(dtype=np.float64)
+
+    def matches(self, column: str, pattern: str) -> Mask:
+        """Rows whose text matches, without case; rows without text do not."""
+        text = self.jobs[column].astype("string")
+        return np.asarray(text.str.contains(pattern, case=False, regex=True).fillna(False), dtype=bool)
+
+    @cached_property
+    def answered(self) -> Mask:
+        """An image came, be it the right one or not."""
+        return self.is_in("outcome", *ANSWERED)
+
+    @cached_property
+    def routes(self) -> dict[str, RouteConditions]:
+        """Declared routes by name."""
+        return {route.name: route for route in self.conditions.routes}
+
+    @cached_property
+    def attributions(self) -> Attributions:
+        """For every job that a layer may have cut: which layers fit, and why."""
+        return attribute(self.jobs, self.conditions, self.backend)
+
+    @cached_property
+    def gaps(self) -> dict[str, RouteGap]:
+        """For every route that can be compared: how much slower it is than the most direct one."""
+        return route_gaps(self.jobs, self.conditions)
+
+    def row(self, index: int) -> dict[str, Any]:
+        """One job's columns."""
+        return {str(name): value for name, value in self.jobs.iloc[index].items()}
+
+
+def seconds(ms: float | None) -> str:
+    """A duration for a person: ``60.2 s``; an em dash where there is none."""
+    return "—" if ms is None or np.isnan(ms) else f"{ms / 1000:.1f} s"

@@ -1,0 +1,1 @@
+"""READ: other people's records, as columns beside our own events."""

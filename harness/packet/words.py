@@ -1,0 +1,121 @@
+"""The sentences of a packet. Fixed words with closed words and figures set into them; never words from a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.diagnosis.model import DecisionKind, VerdictName
+from harness.packet.schema import EscalationPacket, Size
+from harness.packet.vocabulary import Recipient
+
+RECIPIENTS: Mapping[Recipient, str] = {
+    "provider": "the provider (OpenAI)",
+    "azure": "Azure OpenAI support",
+    "gateway_operator": "the operator of the gateway",
+    "reverse_operator": "the operator of the reverse channel",
+    "task_provider": "the provider of the task API",
+    "platform_team": "our own platform team",
+}
+
+LOOK_UP: Mapping[Recipient, str] = {
+    "provider": "Please look up the request ids below: did the generation finish, when, and how long did it queue?",
+    "azure": "Please look up the apim and request ids below: did the deployment finish the image, and which front end "
+    "closed the exchange?",
+    "gateway_operator": "Please look up the ids below in the gateway's log: when was the upstream called, how often, "
+    "and which timeout ended it?",
+    "reverse_operator": "Please look up the ids below: which stage held the time, and was the image made?",
+    "task_provider": "Please look up the ids below: when was the task queued, begun and finished?",
+    "platform_team": "Please look up the ids below in the access and error logs of our own layers, at the time given.",
+}
+
+ASKED: Mapping[DecisionKind, str] = {
+    "widen_timeout": "Please widen this one timeout and leave the others as they are",
+    "move_to_async": "Please confirm that this work should move to asynchronous jobs",
+    "turn_on_streaming": "Please let streamed bytes through, so that partial images can flow",
+    "lower_complexity_for_drafts": "Please confirm that drafts may use a lower quality tier",
+    "change_output_format": "Please confirm that another output format is acceptable",
+    "split_high_resolution": "Please confirm that high-resolution work should go its own way",
+    "adjust_retry_backoff": "Please check the retry rules: limits, reset times and backoff",
+    "escalate_to_route_owner": "Please find out on your side why this route takes this long or fails",
+    "fix_request": "Please confirm which parameter of this request is refused",
+    "fix_account": "Please check the state of the account or its access to the model",
+    "nothing": "No change is asked for",
+    "none_justified": "No change is asked for yet: this evidence does not decide",
+}
+
+VERDICTS: Mapping[VerdictName, str] = {
+    "ok": "completed within its objective",
+    "long_model_wait": "completed; most of the time passed before the first payload",
+    "false_timeout": "a layer gave up while the upstream was still working or had finished",
+    "retry_pressure": "rate limits or repeats make up the wait",
+    "route_owner_delay": "the same shape is slow on this route only",
+    "connect_delay": "most of the time went into the connection",
+    "upload_bound": "most of the time went into the upload",
+    "download_bound": "most of the time went into the download",
+    "render_bound": "most of the time went into decoding",
+    "stream_buffered": "partial images arrived together with the final one: something holds bytes back",
+    "moderation_input": "refused by moderation before generation",
+    "moderation_output": "refused by moderation after generation",
+    "parameter_mismatch": "a parameter was refused",
+    "model_not_found": "the model was not found or is not open to this account",
+    "org_unverified": "the organization is not verified for this model",
+    "auth": "the credential was refused",
+    "quota": "a quota or spend limit is used up",
+    "account_block": "the account or resource is blocked",
+    "silent_downgrade": "the answer contradicts the quality or size that was asked for",
+    "parameter_dropped": "a parameter was lost on the way",
+    "incomplete_stream": "the stream ended without a final image",
+    "empty_success": "a success without an image",
+    "client_bound": "our own machine was too busy: distrust this measurement first",
+    "undetermined": "this evidence does not show the cause",
+}
+
+
+def seconds(ms: float | None) -> str:
+    """``60.012 s`` or ``-``"""
+    return "-" if ms is None else f"{ms / 1000:.3f} s"
+
+
+def figure(value: float | int | None, unit: str = "") -> str:
+    """A number without needless zeros, or ``-``"""
+    return "-" if value is None else f"{value:g}{unit}" if isinstance(value, float) else f"{value}{unit}"
+
+
+def word(value: str | None) -> str:
+    """A closed word, or ``-``"""
+    return "-" if value is None else value
+
+
+def size_word(size: Size | str | None) -> str:
+    """``1024x1024``, a closed word, or ``-``"""
+    return f"{size.width}x{size.height}" if isinstance(size, Size) else word(size)
+
+
+def timeout_sentence(packet: EscalationPacket) -> str:
+    """Which layer gave up, at which cap, on what evidence."""
+    found = packet.timeout
+    if found is None:
+        return "No layer is shown to have given up."
+    name = found.product if found.product not in (None, "other") else found.layer_class
+    where = f", layer {found.position_in_chain} of our chain" if found.position_in_chain else ""
+    cap = f" at {found.cap_s:g} s" if found.cap_s is not None else ""
+    kind = f" ({found.cap_kind})" if found.cap_kind else ""
+    setting = f", setting {found.setting}" if found.setting not in (None, "other") else ""
+    finished = {True: " The upstream finished the image anyway.", False: " The upstream did not finish it."}
+    backend = "" if found.backend_finished is None else finished[found.backend_finished]
+    return f"{name}{where} gave up{cap}{kind}{setting}; evidence: {found.grade}.{backend}"
+
+
+def decision_sentence(packet: EscalationPacket) -> str:
+    """The decision asked for, with its target and figures."""
+    asked = packet.decision
+    parts = [ASKED[asked.kind]]
+    if asked.setting not in (None, "other"):
+        parts.append(f"setting {asked.setting}")
+    if asked.product not in (None, "other"):
+        parts.append(f"on {asked.product}")
+    if asked.from_s is not None:
+        parts.append(f"from {asked.from_s:g} s")
+    if asked.to_s is not None:
+        parts.append(f"to {asked.to_s:g} s")
+    return f"{', '.join(parts)}. {LOOK_UP[asked.asked_of]}"

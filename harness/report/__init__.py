@@ -1,0 +1,46 @@
+"""The report of a run: ``summary.json``, and a page and a text that are rendered from it alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.report.model import SUMMARY_FILE, Summary, read_summary, write_summary
+
+REPORT_FILE = "report.html"
+
+__all__ = ["REPORT_FILE", "SUMMARY_FILE", "ReportPaths", "Summary", "read_summary", "write_report", "write_summary"]
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """What `write_report` wrote."""
+
+    summary: Path
+    html: Path
+
+
+def write_report(run_dir: Path) -> ReportPaths:
+    """Write ``summary.json`` and then ``report.html`` into a run directory that has been diagnosed.
+
+    The page is rendered from the summary as read back from its file, so that nothing reaches the page that is not in
+    the summary. The same run gives the same bytes.
+
+    Raises:
+        UsageProblem: a file of the run is missing or not readable; the message says what to do.
+    """
+    from harness.conditions import EVENTS_FILE, read_conditions
+    from harness.diagnosis.model import read_diagnosis
+    from harness.frame import load_frame
+    from harness.report.build import summarize
+    from harness.report.html import render
+
+    conditions = read_conditions(run_dir)
+    diagnosis, verdicts = read_diagnosis(run_dir)
+    frame, bad_lines = load_frame(run_dir / EVENTS_FILE)
+    paths = ReportPaths(summary=run_dir / SUMMARY_FILE, html=run_dir / REPORT_FILE)
+    write_summary(paths.summary, summarize(conditions, frame, diagnosis, verdicts, len(bad_lines)))
+    fresh = paths.html.with_suffix(".html.tmp")
+    fresh.write_text(render(read_summary(paths.summary)), encoding="utf-8", newline="\n")
+    fresh.replace(paths.html)
+    return paths

@@ -1,0 +1,101 @@
+"""From what a run left behind to the record that a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.conditions import RunConditions
+from harness.diagnosis.model import Diagnosis, JobVerdict
+from harness.metrics import METRICS
+from harness.report import pictures, tables
+from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
+from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
+from harness.report.objectives import judge_all
+
+
+def summarize(
+    conditions: RunConditions,
+    frame: pd.DataFrame,
+    diagnosis: Diagnosis,
+    verdicts: Sequence[JobVerdict],
+    unreadable_lines: int = 0,
+) -> Summary:
+    """Pure: the same conditions, events and verdicts give the same summary, in whatever order the events came."""
+    jobs = join_verdicts(frame, verdicts).sort_values("job_id", kind="stable", ignore_index=True)
+    shapes = Shapes(jobs, conditions)
+    return Summary(
+        run=_run(conditions, jobs, shapes, unreadable_lines, diagnosis.backend_records),
+        answer=Answer(
+            headline=diagnosis.headline,
+            sentence=diagnosis.answer,
+            conclusive=diagnosis.conclusive,
+            decision=diagnosis.decision,
+            verdicts=tuple(
+                VerdictCount(verdict=verdict, jobs=count)
+                for verdict, count in sorted(diagnosis.counts.items(), key=lambda item: (-item[1], item[0]))
+                if count
+            ),
+        ),
+        totals=tables.totals(jobs),
+        findings=diagnosis.findings,
+        objectives=judge_all(conditions.objectives, jobs),
+        cells=tables.cells(jobs, conditions, shapes),
+        curves=pictures.curves(jobs, shapes),
+        waterfalls=pictures.waterfalls(jobs, shapes),
+        layers=tables.layers(jobs, shapes),
+        failures=tables.failures(jobs, shapes),
+        retries=tables.retries(jobs, shapes),
+        definitions=tuple(
+            Definition(
+                name=metric.name,
+                title=metric.title,
+                unit=metric.unit,
+                start=metric.start,
+                end=metric.end,
+                sentence=metric.sentence,
+            )
+            for metric in METRICS
+        ),
+    )
+
+
+def _run(
+    conditions: RunConditions, jobs: pd.DataFrame, shapes: Shapes, unreadable_lines: int, backend_records: int
+) -> RunPart:
+    lag = numbers(jobs, "host_lag_ms")
+    return RunPart(
+        run_id=conditions.run_id,
+        scenario=conditions.scenario,
+        why=conditions.why,
+        scenario_sha256=conditions.scenario_sha256,
+        seed=conditions.seed,
+        started_at=conditions.started_at,
+        finished_at=conditions.finished_at,
+        timezone=conditions.timezone,
+        status=conditions.status,
+        partial=conditions.status != "complete" or len(jobs) < conditions.planned_jobs,
+        stopped_by=conditions.stopped_by,
+        time_scale=conditions.time_scale,
+        simulated=conditions.simulated,
+        simulator_profile=conditions.simulator_profile,
+        planned_jobs=conditions.planned_jobs,
+        jobs=len(jobs),
+        unreadable_lines=unreadable_lines,
+        backend_records=backend_records,
+        planned_cost_usd=conditions.planned_cost_usd,
+        budget_usd=conditions.budget_usd,
+        budget_jobs=conditions.budget_jobs,
+        blocks=conditions.blocks,
+        concurrency=conditions.concurrency,
+        retries=conditions.retries,
+        axes=conditions.axes,
+        common=shapes.common,
+        models=tuple(sorted(str(model) for model in jobs["model"].dropna().unique())),
+        caps=conditions.caps,
+        routes=conditions.routes,
+        host=conditions.host,
+        host_lag_max_ms=None if np.isnan(lag).all() else rounded(float(np.nanmax(lag))),
+    )

@@ -1,0 +1,114 @@
+"""The page: one self-contained HTML file from a summary and from nothing else."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report import charts
+from harness.report import format as fmt
+from harness.report.model import Summary, WaterfallRow
+from harness.report.view import bad_headlines, condition_rows, decision_facts, floors_sentence, rests_on
+
+_SEGMENTS = (
+    # kind, column, the metric that defines it
+    ("earlier", "Earlier attempts", ""),
+    ("pool", "Connection wait", "pool_wait_ms"),
+    ("dns", "DNS", "connect_ms"),
+    ("tcp", "TCP", "connect_ms"),
+    ("tls", "TLS", "connect_ms"),
+    ("upload", "Upload", "upload_ms"),
+    ("wait", "Wait", "wait_ms"),
+    ("partials", "Partials", ""),
+    ("download", "Download", "download_ms"),
+    ("render", "Render", "render_ms"),
+)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(summary: Summary) -> str:
+    """The whole page. The same summary gives the same characters."""
+    colours = route_colours(summary)
+    drawn = [panel for panel in summary.curves if charts.has_room_for_curves(panel)]
+    sections = (
+        ("findings", "Findings", bool(summary.findings or summary.answer.verdicts)),
+        ("objectives", "Objectives", bool(summary.objectives)),
+        ("timing", "When jobs were done", bool(drawn)),
+        ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
+        ("cells", "Every cell", bool(summary.cells)),
+        ("failures", "Failures", bool(summary.layers or summary.failures)),
+        ("retries", "Retries and rate limits", bool(summary.retries)),
+        ("conditions", "Conditions", True),
+        ("definitions", "Definitions", True),
+    )
+    shown = [(name, title) for name, title, there in sections if there]
+    present = {segment.kind for row in summary.waterfalls for segment in row.segments}
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            s=summary,
+            f=fmt,
+            colours=colours,
+            parts=[f"{name}.html" for name, _ in shown],
+            contents=shown,
+            definitions={definition.name: definition.title for definition in summary.definitions},
+            bad_headlines=bad_headlines(),
+            decision_facts=decision_facts(summary.answer.decision),
+            rests_on=rests_on(summary),
+            other_failures=max(0, summary.totals.failed - summary.totals.censored),
+            verdict_jobs=sum(row.jobs for row in summary.answer.verdicts),
+            quiet_findings=[row for row in summary.findings if row.state in ("does_not_hold", "not_applicable")],
+            curves=[
+                (panel, Markup(charts.ecdf(panel, f"curve-{index}", colours))) for index, panel in enumerate(drawn)
+            ],
+            waterfall_wide=_drawn_waterfall(summary, narrow=False),
+            waterfall_narrow=_drawn_waterfall(summary, narrow=True),
+            segment_columns=[
+                (kind, title, charts.SEGMENT_INK[kind], metric) for kind, title, metric in _SEGMENTS if kind in present
+            ],
+            segment_ms=_segment_ms,
+            cut_sentence=charts.cut_sentence,
+            any_partials=any(row.first_partial_image_p50_ms.value is not None for row in summary.cells),
+            cells_by_route=[
+                (route, list(rows))
+                for route, rows in groupby(summary.cells, key=lambda row: "" if row.planned_only else row.route)
+            ],
+            conditions=condition_rows(summary),
+            floors=floors_sentence(),
+        )
+    )
+
+
+def route_colours(summary: Summary) -> dict[str, int]:
+    """A route keeps its colour in every chart and table."""
+    named = [route.name for route in summary.run.routes]
+    drawn = [line.route for panel in summary.curves for line in panel.lines]
+    return {route: index for index, route in enumerate(dict.fromkeys([*named, *drawn]))}
+
+
+def _drawn_waterfall(summary: Summary, *, narrow: bool) -> Markup:
+    if not summary.waterfalls:
+        return Markup("")
+    name = "waterfall-narrow" if narrow else "waterfall-wide"
+    return Markup(charts.waterfall(summary.waterfalls, name, narrow=narrow))
+
+
+def _segment_ms(row: WaterfallRow, kind: str) -> float | None:
+    found: list[Any] = [part.end_ms - part.start_ms for part in row.segments if part.kind == kind]
+    return sum(found) if found else None

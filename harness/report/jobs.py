@@ -1,0 +1,212 @@
+"""The jobs of a run as columns, with their verdicts beside them, and which of them count for which clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harness.conditions import RunConditions
+from harness.diagnosis.model import JobVerdict
+from harness.report.model import Estimate
+from harness.stats import Curve, Quantile, survival
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+DELIVERED = ("image", "wrong_image")  # outcomes whose clocks ran to their end
+NOT_JUDGED = ("cancelled", "unknown")  # neither success nor failure of the other side
+
+# Clocks that a cut job would have let run on: its value is known only to be larger.
+WAITED_CLOCKS = frozenset(
+    {"total_ms", "final_image_ms", "first_partial_image_ms", "first_event_ms", "first_byte_ms", "wait_ms"}
+)
+_EARLY_CLOCKS = frozenset({"first_partial_image_ms", "first_event_ms", "first_byte_ms", "wait_ms"})
+_STREAM_CLOCKS = frozenset({"first_partial_image_ms", "first_event_ms"})
+
+_QUALITY_ORDER = {"low": 0, "medium": 1, "high": 2}
+_POOLED_PANELS = 8
+
+# What a request can differ in, beside its route, in the order in which a label names it.
+_SHAPE = (
+    "quality",
+    "model",
+    "size",
+    "output_format",
+    "output_compression",
+    "n",
+    "stream",
+    "partial_images",
+    "background",
+    "moderation",
+    "reference_images",
+    "prompt_complexity",
+)
+
+
+def join_verdicts(frame: pd.DataFrame, verdicts: Sequence[JobVerdict]) -> pd.DataFrame:
+    """The frame with one ``verdict_*`` column for each field of a verdict that the report needs."""
+    by_job = {verdict.job_id: verdict for verdict in verdicts}
+    found = [by_job.get(job_id) for job_id in frame["job_id"]]
+
+    def column(name: str) -> list[Any]:
+        return [None if verdict is None else getattr(verdict, name) for verdict in found]
+
+    joined = frame.copy()
+    for name in ("verdict", "grade", "layer", "product", "setting", "cap_kind", "backend_finished"):
+        joined[f"verdict_{name}"] = pd.Series(column(name), index=frame.index, dtype=object)
+    for name in ("cap_s", "censored_at_ms"):
+        joined[f"verdict_{name}"] = np.array(
+            [math.nan if value is None else float(value) for value in column(name)], dtype=np.float64
+        )
+    delivered = is_in(joined, "outcome", DELIVERED)
+    # An image that came was not cut, whatever the verdict says of it.
+    joined.loc[delivered, "verdict_censored_at_ms"] = math.nan
+    return joined
+
+
+def numbers(frame: pd.DataFrame, name: str) -> FloatArray:
+    return frame[name].to_numpy(dtype=np.float64)
+
+
+def is_in(frame: pd.DataFrame, name: str, values: Sequence[str]) -> BoolArray:
+    return frame[name].isin(list(values)).to_numpy(dtype=np.bool_)
+
+
+def is_cut(frame: pd.DataFrame) -> BoolArray:
+    return ~np.isnan(numbers(frame, "verdict_censored_at_ms"))
+
+
+def none_if_nan(value: Any) -> Any:
+    """What a column holds, as a plain Python value; null where it holds nothing."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def clock_curve(frame: pd.DataFrame, metric: str) -> Curve:
+    """The curve of one clock over these jobs, with cut jobs censored where that clock would have run on.
+
+    A job counts as observed when its image came. A cut job counts as censored at its cut, unless this clock had
+    already stopped inside a success (the first event of a stream that was cut later). Refusals count not at all:
+    a fast 401 is not a fast image.
+    """
+    values = numbers(frame, metric)
+    has_value = ~np.isnan(values)
+    if metric not in WAITED_CLOCKS:
+        return survival(values[has_value], np.zeros(int(has_value.sum()), dtype=np.bool_))
+    observed = has_value & is_in(frame, "outcome", DELIVERED)
+    censored = is_cut(frame) & ~observed
+    if metric in _EARLY_CLOCKS:
+        status = numbers(frame, "http_status")
+        stopped_before = censored & has_value & (status >= 200) & (status < 300)
+        observed, censored = observed | stopped_before, censored & ~stopped_before
+    if metric in _STREAM_CLOCKS:
+        censored &= frame["stream"].to_numpy(dtype=np.bool_)
+    cuts = numbers(frame, "verdict_censored_at_ms")
+    if metric == "wait_ms":
+        cuts = cuts - np.nan_to_num(numbers(frame, "mark_request_sent_at_ms"))
+    times = np.where(observed, values, np.maximum(cuts, 0.0))
+    kept = observed | censored
+    return survival(times[kept], censored[kept])
+
+
+def estimate(found: Quantile, scale: float = 1.0) -> Estimate:
+    """A quantile as plain data, divided by `scale`."""
+
+    def scaled(value: float | None) -> float | None:
+        return None if value is None else rounded(value / scale)
+
+    return Estimate(
+        value=scaled(found.value),
+        low=scaled(found.low),
+        high=scaled(found.high),
+        n=found.n,
+        censored=found.censored,
+        thin=found.thin and found.n > 0,
+        floor=found.floor,
+        beyond=scaled(found.beyond),
+    )
+
+
+def rounded(value: float | None, digits: int = 3) -> float | None:
+    """Rounded for the file: microseconds of a millisecond are noise, and noise makes diffs."""
+    return None if value is None or math.isnan(value) else round(float(value), digits)
+
+
+class Shapes:
+    """What the jobs of a run asked for: which of it all share, and a short name for what differs."""
+
+    def __init__(self, frame: pd.DataFrame, conditions: RunConditions) -> None:
+        present = {name: frame[name].dropna().unique() for name in _SHAPE}
+        self._varying = [
+            name for name in _SHAPE if len(present[name]) > 1 or (len(present[name]) == 1 and frame[name].isna().any())
+        ]
+        self.common: tuple[str, ...] = tuple(
+            text
+            for name in _SHAPE
+            if name not in self._varying and len(present[name]) == 1 and (text := _word(name, present[name][0]))
+        )
+        self._named = [name for name in _SHAPE if name == "quality" or name in self._varying]
+        self.routes: tuple[str, ...] = tuple(
+            dict.fromkeys([*(route.name for route in conditions.routes), *sorted(frame["route"].dropna().unique())])
+        )
+        keys = list(zip(*(frame[name] for name in self._named), strict=True)) if len(frame) else []
+        self.label: list[str] = [self._label(key) for key in keys]
+        self.rank: dict[str, tuple[Any, ...]] = {}
+        for key, label in zip(keys, self.label, strict=True):
+            self.rank.setdefault(label, self._rank(key))
+        if len(self.rank) > _POOLED_PANELS and "quality" in self._varying:
+            self.panel: list[str] = [str(none_if_nan(quality) or "no quality given") for quality in frame["quality"]]
+            self.pooled: tuple[str, ...] = tuple(name for name in self._named if name != "quality")
+        else:
+            self.panel, self.pooled = self.label, ()
+
+    def _label(self, key: tuple[Any, ...]) -> str:
+        words = [_word(name, value) for name, value in zip(self._named, key, strict=True)]
+        return " · ".join(word for word in words if word) or "default request"
+
+    def _rank(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
+        quality, *rest = key
+        return (_QUALITY_ORDER.get(str(quality), 9), *(_sortable(value) for value in rest), str(quality))
+
+
+def quality_rank(panel: str) -> tuple[int, str]:
+    return _QUALITY_ORDER.get(panel, 9), panel
+
+
+def _sortable(value: Any) -> tuple[float, str]:
+    value = none_if_nan(value)
+    if value is None:
+        return -1.0, ""
+    return (0.0, value) if isinstance(value, str) else (float(value), "")
+
+
+def _word(name: str, value: Any) -> str:
+    """One property of a request, short; empty for what goes without saying."""
+    value = none_if_nan(value)
+    if value is None:
+        return ""
+    if name == "size":
+        return str(value).replace("x", "×")
+    if name == "stream":
+        return "stream" if value else ""
+    if name == "background" or name == "moderation":
+        return f"{name} {value}"
+    if name == "prompt_complexity":
+        return f"{value} prompt"
+    counted = {
+        "output_compression": "compression {}",
+        "n": "n {}",
+        "partial_images": "partials {}",
+        "reference_images": "references {}",
+    }.get(name)
+    if counted is None:
+        return str(value)
+    whole = int(value)
+    goes_without_saying = (name == "n" and whole == 1) or (name == "reference_images" and whole == 0)
+    return "" if goes_without_saying else counted.format(whole)

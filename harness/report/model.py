@@ -1,0 +1,303 @@
+"""What a report shows, as plain data: ``summary.json``.
+
+The page and the text are rendered from this record and from nothing else, so whatever is not here cannot leave with
+them: there is no prompt, no key, no address, no text from the wire beyond short type and code words.
+
+Units are in the names. Null means "did not happen" or "not known"; it is never 0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from harness.conditions import Caps, Host, RouteConditions
+from harness.diagnosis.model import Decision, Finding, Grade
+from harness.errors import UsageProblem
+
+SUMMARY_FILE = "summary.json"
+SUMMARY_SCHEMA_VERSION = 1
+
+ObjectiveState = Literal["pass", "fail", "inconclusive"]
+SegmentKind = Literal["earlier", "pool", "dns", "tcp", "tls", "upload", "wait", "partials", "download", "render"]
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure with what it rests on, in the unit that the field's name says.
+
+    `value` null with `beyond` set: not estimable, but larger than `beyond`. `thin`: fewer than `floor` samples.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    censored: int = 0
+    thin: bool = False
+    floor: int | None = None
+    beyond: float | None = None
+
+
+class RunPart(msgspec.Struct, frozen=True, kw_only=True):
+    """The conditions under which everything else was measured."""
+
+    run_id: str
+    scenario: str
+    why: str
+    scenario_sha256: str
+    seed: int
+    started_at: str
+    finished_at: str | None
+    timezone: str
+    status: str
+    partial: bool
+    stopped_by: str | None
+    time_scale: float
+    simulated: bool
+    simulator_profile: str | None
+    planned_jobs: int
+    jobs: int
+    unreadable_lines: int
+    backend_records: int
+    planned_cost_usd: float | None
+    budget_usd: float | None
+    budget_jobs: int | None
+    blocks: int
+    concurrency: int
+    retries: int
+    axes: tuple[str, ...]
+    common: tuple[str, ...]  # what every job asked for, so that no table needs to repeat it
+    models: tuple[str, ...]
+    caps: Caps
+    routes: tuple[RouteConditions, ...]
+    host: Host
+    host_lag_max_ms: float | None
+
+
+class VerdictCount(msgspec.Struct, frozen=True, kw_only=True):
+    verdict: str
+    jobs: int
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict of the run in one sentence, and the one thing to do."""
+
+    headline: str
+    sentence: str
+    conclusive: bool
+    decision: Decision
+    verdicts: tuple[VerdictCount, ...]  # most frequent first
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The run in a few counts. `judged` leaves out jobs that were cancelled or whose answer nobody saw."""
+
+    jobs: int
+    judged: int
+    completed: int
+    failed: int
+    censored: int
+    cancelled: int
+    unseen: int
+    false_timeouts: int
+    finished_behind_a_cut: int | None  # of the censored: the backend's own record says it finished; null without record
+    attempts: int
+    images: int
+    cost_usd: float | None
+    cost_by_basis_usd: dict[str, float]
+    cost_per_image_usd: float | None
+
+
+class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
+    """An objective of the scenario, judged. No data never passes. `value` is in `unit`."""
+
+    text: str
+    metric: str
+    statistic: str
+    comparison: str
+    limit: float
+    unit: str
+    where: dict[str, str]
+    state: ObjectiveState
+    why: str
+    value: Estimate
+
+
+class FailureKind(msgspec.Struct, frozen=True, kw_only=True):
+    kind: str
+    jobs: int
+
+
+class CellRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One combination of the matrix: what came of its jobs."""
+
+    cell: str
+    route: str
+    shape: str
+    planned_only: bool  # the plan names it, but no job of it was run
+    n: int
+    judged: int
+    completed: int
+    censored: int
+    failures: tuple[FailureKind, ...]
+    final_image_p50_ms: Estimate
+    final_image_p90_ms: Estimate
+    first_byte_p50_ms: Estimate
+    first_partial_image_p50_ms: Estimate
+    server_p50_ms: Estimate
+    cost_usd: float | None
+    cost_per_image_usd: float | None
+    cost_basis: tuple[str, ...]
+
+
+class CurveLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Share of one route's jobs done by each moment. `cut_at_ms` are the moments where jobs were cut."""
+
+    route: str
+    n: int
+    censored: int
+    x_ms: tuple[float, ...]
+    done: tuple[float, ...]
+    cut_at_ms: tuple[float, ...]
+    cut_done: tuple[float, ...]
+    p50_ms: float | None
+    open_ended: bool
+
+
+class CurvePanel(msgspec.Struct, frozen=True, kw_only=True):
+    """All routes for one shape of request."""
+
+    title: str
+    pooled: tuple[str, ...]  # axes over which this panel pools, named so that the reader knows
+    lines: tuple[CurveLine, ...]
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    kind: SegmentKind
+    start_ms: float
+    end_ms: float
+
+
+class CutMark(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a job was cut, by what, and what became of it. All but the moment may be unknown."""
+
+    at_ms: float
+    layer: str | None
+    product: str | None
+    setting: str | None
+    cap_s: float | None
+    grade: Grade | None
+    backend_finished: bool | None
+
+
+class WaterfallRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One real job, chosen because it is typical: the median of its kind in its cell."""
+
+    route: str
+    shape: str
+    job_id: str
+    of_jobs: int  # it is the median of this many
+    outcome: str
+    total_ms: float
+    segments: tuple[Segment, ...]
+    partials_at_ms: tuple[float, ...]
+    attempts: int
+    cut: CutMark | None
+
+
+class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer that gave up on jobs of a route."""
+
+    layer: str
+    product: str | None
+    setting: str | None
+    cap_s: float | None
+    cap_kind: str | None
+    grade: Grade | None
+    route: str
+    jobs: int
+    of_jobs: int
+    cut_at_p50_ms: float | None
+    backend_finished: int | None  # null when no record of the backend was there to say
+
+
+class FailureRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Failed jobs of one kind: how they ended and what the other side called it."""
+
+    verdict: str | None
+    outcome: str
+    http_status: int | None
+    error_type: str | None
+    error_code: str | None
+    routes: tuple[str, ...]
+    jobs: int
+
+
+class RetryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Retries of one route, ours and the gateway's apart. `gateway_retries` null: no gateway said."""
+
+    route: str
+    jobs: int
+    attempts: int
+    retries: int
+    jobs_with_429: int
+    attempts_with_429: int
+    jobs_failed_429: int
+    gateway_retries: int | None
+    reasons: dict[str, int]
+    most_in_flight: int
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    title: str
+    unit: str
+    start: str
+    end: str
+    sentence: str
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="run_summary"):
+    """Everything a report shows."""
+
+    schema_version: int = SUMMARY_SCHEMA_VERSION
+    run: RunPart
+    answer: Answer
+    totals: Totals
+    findings: tuple[Finding, ...]
+    objectives: tuple[ObjectiveResult, ...]
+    cells: tuple[CellRow, ...]
+    curves: tuple[CurvePanel, ...]
+    waterfalls: tuple[WaterfallRow, ...]
+    layers: tuple[LayerRow, ...]
+    failures: tuple[FailureRow, ...]
+    retries: tuple[RetryRow, ...]
+    definitions: tuple[Definition, ...]
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write the summary whole or not at all; equal summaries give equal bytes."""
+    fresh = path.with_suffix(".json.tmp")
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+    fresh.replace(path)
+
+
+def read_summary(path: Path) -> Summary:
+    """Read what `write_summary` wrote.
+
+    Raises:
+        UsageProblem: it is not there, or it is not ours, or it was written by a later version.
+    """
+    try:
+        summary = msgspec.json.decode(path.read_bytes(), type=Summary)
+    except FileNotFoundError:
+        raise UsageProblem(f"{path}: not there; `harness report` writes it") from None
+    except msgspec.MsgspecError as error:
+        raise UsageProblem(f"{path}: not a run summary ({error})") from None
+    if summary.schema_version > SUMMARY_SCHEMA_VERSION:
+        raise UsageProblem(
+            f"{path}: schema version {summary.schema_version}, this harness reads up to {SUMMARY_SCHEMA_VERSION}"
+        )
+    return summary

@@ -1,0 +1,182 @@
+"""Judging the objectives of a scenario. No data never passes, and few data pass only where they decide.
+
+* A quantile with enough samples (`harness.stats.sample_floor`) is judged by its value. With fewer it is judged by its
+  95 % interval, and when the limit lies inside that, it is inconclusive.
+* A share with enough jobs for one of them to weigh less than the limit is judged by its value; with fewer by its
+  Wilson interval. A limit of 0 or 1 is a statement about these very jobs and is judged as it stands.
+* Maximum and mean of a clock with cut jobs are known from below only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.conditions import Objective
+from harness.report.jobs import NOT_JUDGED, clock_curve, estimate, is_in, none_if_nan, numbers, rounded
+from harness.report.model import Estimate, ObjectiveResult, ObjectiveState
+from harness.stats import Curve, proportion, survival
+
+_SCALE = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "usd": 1.0, "$": 1.0, "%": 0.01, "share": 1.0, "": 1.0}
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": lambda value, limit: value < limit,
+    "<=": lambda value, limit: value <= limit,
+    ">": lambda value, limit: value > limit,
+    ">=": lambda value, limit: value >= limit,
+}
+_Judged = tuple[ObjectiveState, str, Estimate]
+_NOTHING = Estimate(value=None)
+
+
+def judge(objective: Objective, frame: pd.DataFrame) -> ObjectiveResult:
+    """One objective over the jobs that its `where` names."""
+    state, why, value = _judge(objective, frame)
+    return ObjectiveResult(
+        text=objective.text,
+        metric=objective.metric,
+        statistic=objective.statistic,
+        comparison=objective.comparison,
+        limit=objective.value,
+        unit=objective.unit,
+        where=objective.where,
+        state=state,
+        why=why,
+        value=value,
+    )
+
+
+def _judge(objective: Objective, frame: pd.DataFrame) -> _Judged:
+    unknown = [name for name in objective.where if name not in frame.columns]
+    if unknown:
+        return "inconclusive", f"no job has a field named {unknown[0]}", _NOTHING
+    jobs = frame[_matching(frame, objective.where)] if objective.where else frame
+    scale = _SCALE.get(objective.unit.lower())
+    if scale is None:
+        return "inconclusive", f"the unit {objective.unit} is not known", _NOTHING
+    if jobs.empty:
+        return "inconclusive", "no job matches", _NOTHING
+    if objective.metric == "error_rate":
+        return _share(objective, jobs, scale)
+    if objective.metric not in jobs.columns:
+        return "inconclusive", f"the metric {objective.metric} is not known", _NOTHING
+    values = numbers(jobs, objective.metric)
+    curve = (
+        survival(values[~np.isnan(values)], np.zeros(int(np.count_nonzero(~np.isnan(values))), dtype=np.bool_))
+        if objective.metric == "cost_usd"
+        else clock_curve(jobs, objective.metric)
+    )
+    return _clock(objective, curve, scale)
+
+
+def _matching(frame: pd.DataFrame, where: dict[str, str]) -> pd.Series[bool]:
+    matching = pd.Series(True, index=frame.index)
+    for name, wanted in where.items():
+        matching &= pd.Series([_same(value, wanted) for value in frame[name]], index=frame.index, dtype=bool)
+    return matching
+
+
+def _same(value: object, wanted: str) -> bool:
+    value = none_if_nan(value)
+    if value is None:
+        return wanted.lower() in ("null", "none")
+    if isinstance(value, bool | np.bool_):
+        return wanted.lower() in (("true", "yes", "1") if value else ("false", "no", "0"))
+    if isinstance(value, int | float | np.integer | np.floating):
+        try:
+            return float(value) == float(wanted)
+        except ValueError:
+            return False
+    return str(value) == wanted
+
+
+def _share(objective: Objective, jobs: pd.DataFrame, scale: float) -> _Judged:
+    judged = jobs[~is_in(jobs, "outcome", NOT_JUDGED)]
+    n = len(judged)
+    failed = n - int(is_in(judged, "outcome", ("image",)).sum())
+    found = proportion(failed, n)
+    if found.share is None or found.low is None or found.high is None:
+        return "inconclusive", "no job was seen to its end", _NOTHING
+    limit = objective.value * scale
+    floor = math.ceil(1 / min(limit, 1 - limit)) if 0 < limit < 1 else 1
+    value = Estimate(
+        value=rounded(found.share / scale, 6),
+        low=rounded(found.low / scale, 6),
+        high=rounded(found.high / scale, 6),
+        n=n,
+        thin=n < floor,
+        floor=floor,
+    )
+    good = _COMPARE[objective.comparison]
+    counted = f"{failed} of {n} failed"
+    if n >= floor:
+        return ("pass" if good(found.share, limit) else "fail"), counted, value
+    return (*_by_interval(good, limit, found.low, found.high, counted, n, floor), value)
+
+
+def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
+    if curve.n == 0:
+        return "inconclusive", "no job gave a value", _NOTHING
+    good = _COMPARE[objective.comparison]
+    limit = objective.value * scale
+    counted = f"{curve.n} jobs" + (f", {curve.censored} of them cut" if curve.censored else "")
+    if objective.statistic in ("max", "mean"):
+        times = np.repeat(curve.x, curve.done + curve.cut)
+        known = float(times.max() if objective.statistic == "max" else times.mean())
+        at_least = curve.censored > 0 and (objective.statistic == "mean" or bool(curve.cut[-1]))
+        value = Estimate(
+            value=None if at_least else rounded(known / scale, 6),
+            n=curve.n,
+            censored=curve.censored,
+            beyond=rounded(known / scale, 6) if at_least else None,
+        )
+        if at_least:
+            return _known_from_below(good, limit, known), counted, value
+        return ("pass" if good(known, limit) else "fail"), counted, value
+    p = _share_of(objective.statistic)
+    if p is None:
+        return "inconclusive", f"{objective.statistic} of {objective.metric} is not defined", _NOTHING
+    found = curve.quantile(p)
+    value = estimate(found, scale)
+    if found.value is None:
+        why = f"{curve.censored} of {curve.n} jobs were cut, too many to tell {objective.statistic}"
+        return _known_from_below(good, limit, found.beyond or 0.0), why, value
+    if not found.thin:
+        return ("pass" if good(found.value, limit) else "fail"), counted, value
+    low = found.low if found.low is not None else 0.0
+    high = found.high if found.high is not None else math.inf
+    return (*_by_interval(good, limit, low, high, counted, found.n, found.floor), value)
+
+
+def _share_of(statistic: str) -> float | None:
+    """0.9 of "p90"; null when it is no quantile."""
+    try:
+        p = float(statistic.removeprefix("p")) / 100
+    except ValueError:
+        return None
+    return p if statistic.startswith("p") and 0 < p < 1 else None
+
+
+def _by_interval(
+    good: Callable[[float, float], bool], limit: float, low: float, high: float, counted: str, n: int, floor: int
+) -> tuple[ObjectiveState, str]:
+    ends = (good(low, limit), good(high, limit))
+    if all(ends):
+        return "pass", f"{counted}; the whole interval meets it"
+    if not any(ends):
+        return "fail", f"{counted}; the whole interval misses it"
+    return "inconclusive", f"{counted}; the interval holds the limit, and {floor} jobs would be needed instead of {n}"
+
+
+def _known_from_below(good: Callable[[float, float], bool], limit: float, known: float) -> ObjectiveState:
+    """The true value is `known` or more."""
+    rising_is_good = good(math.inf, limit)
+    if good(known, limit) == rising_is_good:
+        return "pass" if rising_is_good else "fail"
+    return "inconclusive"
+
+
+def judge_all(objectives: Sequence[Objective], frame: pd.DataFrame) -> tuple[ObjectiveResult, ...]:
+    return tuple(judge(objective, frame) for objective in objectives)

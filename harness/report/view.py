@@ -1,0 +1,90 @@
+"""What page and text have in common: which parts of a summary are said, and in which words."""
+
+from __future__ import annotations
+
+from harness.diagnosis.model import Decision, Finding
+from harness.report import format as fmt
+from harness.report.model import Summary
+from harness.stats import sample_floor
+
+_GOOD = frozenset({"ok"})
+_NEUTRAL = frozenset({"long_model_wait", "undetermined"})
+
+
+def bad_headlines() -> frozenset[str]:
+    """Verdicts that are drawn as something wrong: a long wait of the model's own is not."""
+    from typing import get_args
+
+    from harness.diagnosis.model import VerdictName
+
+    return frozenset(get_args(VerdictName)) - _GOOD - _NEUTRAL
+
+
+def decision_facts(decision: Decision) -> list[str]:
+    """The decision in its parts, as far as it has them."""
+    facts = [] if decision.kind in ("nothing", "none_justified") else [fmt.words(decision.kind)]
+    if decision.route:
+        facts.append(f"route {decision.route}")
+    if decision.layer:
+        facts.append(f"layer {decision.layer}")
+    if decision.setting:
+        facts.append(decision.setting)
+    if decision.from_s is not None and decision.to_s is not None:
+        facts.append(f"{fmt.seconds(decision.from_s)} → {fmt.seconds(decision.to_s)}")
+    return facts
+
+
+def rests_on(summary: Summary) -> Finding | None:
+    """The finding that carries the headline: the one with most jobs among those that hold and bear its name."""
+    carrying = [
+        finding
+        for finding in summary.findings
+        if finding.state == "holds" and finding.verdict == summary.answer.headline and finding.evidence
+    ]
+    return max(carrying, key=lambda finding: finding.jobs, default=None)
+
+
+def condition_rows(summary: Summary) -> list[tuple[str, str]]:
+    """The conditions as title and value; what was not set is said to be so."""
+    run, caps = summary.run, summary.run.caps
+    named_caps = (
+        ("connect", caps.connect_s),
+        ("first byte", caps.first_byte_s),
+        ("idle", caps.idle_s),
+        ("total", caps.total_s),
+    )
+    limits = [fmt.money(run.budget_usd)] if run.budget_usd is not None else []
+    limits += [f"{fmt.count(run.budget_jobs)} jobs"] if run.budget_jobs is not None else []
+    world = (
+        "real"
+        if not run.simulated
+        else f"simulated{f', profile {run.simulator_profile}' if run.simulator_profile else ''}"
+    )
+    own_caps = [f"{name} {fmt.seconds(cap)}" for name, cap in named_caps if cap is not None]
+    lag = f"at most {fmt.duration(run.host_lag_max_ms)}" if run.host_lag_max_ms is not None else fmt.NOTHING
+    return [
+        ("Run", f"{run.run_id}, {run.status}{f', stopped by {run.stopped_by}' if run.stopped_by else ''}"),
+        ("Scenario", f"{run.scenario}, sha256 {run.scenario_sha256[:12]}…"),
+        ("Started", f"{fmt.moment(run.started_at)} (timezone {run.timezone})"),
+        ("Took", f"{fmt.elapsed(run.started_at, run.finished_at)} on the wall clock"),
+        ("World", world),
+        ("Time scale", f"{run.time_scale:g}"),
+        ("Jobs", f"{fmt.of(run.jobs, run.planned_jobs)} planned, in {fmt.count(run.blocks)} blocks, seed {run.seed}"),
+        ("Axes", ", ".join(run.axes) or fmt.NOTHING),
+        ("Common to all jobs", ", ".join(run.common) or fmt.NOTHING),
+        ("Concurrency", f"up to {run.concurrency} at a time, up to {run.retries} retries a job"),
+        ("Our own caps", ", ".join(own_caps) or "none"),
+        ("Budget", ", ".join(limits) or "none set"),
+        ("Planned cost", fmt.money(run.planned_cost_usd)),
+        ("Backend’s own records", fmt.count(run.backend_records) if run.backend_records else "none"),
+        (
+            "Host",
+            f"Python {run.host.python}, {run.host.platform}, {run.host.cpus} CPUs, "
+            f"openai {run.host.openai_sdk}, harness {run.host.harness}",
+        ),
+        ("Host lag", lag),
+    ]
+
+
+def floors_sentence() -> str:
+    return ", ".join(f"{sample_floor(p)} for p{p * 100:g}" for p in (0.5, 0.9, 0.95, 0.99))

@@ -1,0 +1,230 @@
+"""An Images API answer as plain data: JSON, stream or something else, whatever was asked for.
+
+Pure: stamped bytes in, `Answer` out. What came decides how it is read, not what was requested, for gateways answer
+streams with JSON and JSON with streams. Shapes and oddities are those of the published wire description and of
+captures of gateways; every one of them has a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from harness.events import ApiError, BodyKind, Usage
+from harness.routes.base import Answer, Payload
+from harness.wire.body import BodyTooLarge, StampedBody
+from harness.wire.scrub import Scrubber, fingerprint
+from harness.wire.sse import Frame, FrameTooLarge, SseDecoder
+from harness.wire.trace import Trace
+
+KEEPALIVE_TYPES = frozenset({"keepalive", "keep-alive", "ping", "heartbeat"})
+
+
+def read_images_answer(trace: Trace, scrubber: Scrubber) -> Answer:
+    """Interpret the body that `trace` holds, complete or cut."""
+    headers = dict(trace.headers)
+    try:
+        body = trace.body.decoded(headers.get("content-encoding", ""))
+        kind = body_kind(headers.get("content-type", ""), body)
+        if kind == "sse":
+            return _read_stream(body, scrubber)
+    except (BodyTooLarge, FrameTooLarge):
+        return Answer(body_kind="binary", notes=("answer_too_large",))
+    if kind == "json":
+        return _read_json(trace, body, scrubber)
+    head = None
+    if kind in {"html", "text"}:
+        head = scrubber.head(body.whole()[:4096].decode("utf-8", "replace"))
+    return Answer(body_kind=kind, body_head=head)
+
+
+def body_kind(content_type: str, body: StampedBody) -> BodyKind:
+    """What a body is, by its first bytes first (gateways mislabel) and by its label where those do not tell."""
+    if not body:
+        return "empty"
+    start = body.whole()[:512] if body.size < 4096 else _first_bytes(body, 512)
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    label = content_type.partition(";")[0].strip().lower()
+    if text[:1] in (b"{", b"["):
+        return "json"
+    if label == "text/event-stream" or text.startswith((b"event:", b"data:", b": ", b":\n")):
+        return "sse"
+    lowered = text[:64].lower()
+    if lowered.startswith((b"<!doctype html", b"<html", b"<head", b"<center", b"<h1")) or label == "text/html":
+        return "html"
+    if not text:
+        return "empty"
+    if label == "application/json":
+        return "json"
+    if label.startswith("text/") or (label == "" and _is_text(start)):
+        return "text"
+    return "binary"
+
+
+def _first_bytes(body: StampedBody, count: int) -> bytes:
+    start = b""
+    for data, _ in body:
+        start += data[: count - len(start)]
+        if len(start) >= count:
+            break
+    return start
+
+
+def _is_text(data: bytes) -> bool:
+    return b"\x00" not in data and data.isascii()
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _read_json(trace: Trace, body: StampedBody, scrubber: Scrubber) -> Answer:
+    value = _object(body.whole())
+    if value is None:
+        # Cut in the middle, or not JSON at all. Nothing of it is copied: it may be half an image.
+        return Answer(body_kind="json", notes=("json_incomplete" if trace.body_end_ns is None else "json_invalid",))
+    error = read_error(value, scrubber, in_stream=False)
+    finals, notes = _payloads(value.get("data"), body)
+    answer = Answer(body_kind="json", error=error, finals=finals, notes=notes)
+    return answer if error is not None else replace(answer, **_resolved(value))
+
+
+def _payloads(data: object, body: StampedBody) -> tuple[tuple[Payload, ...], tuple[str, ...]]:
+    """The images of a JSON answer. One body carries them all, so they share its stamps."""
+    if not isinstance(data, list):
+        return (), ()
+    first_ns, whole_ns = body.first_ns or 0, body.last_ns or 0
+    items = [item for item in data if isinstance(item, dict)]
+    finals = tuple(
+        Payload(item["b64_json"].encode("utf-8", "replace"), first_ns, whole_ns)
+        for item in items
+        if isinstance(item.get("b64_json"), str) and item["b64_json"]
+    )
+    by_url = not finals and any(isinstance(item.get("url"), str) for item in items)
+    return finals, ("result_by_url_not_fetched",) if by_url else ()
+
+
+def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:
+    decoder = SseDecoder()
+    frames: list[Frame] = []
+    for data, at_ns in body:
+        frames.extend(decoder.feed(data, at_ns))
+    frames.extend(decoder.close())
+
+    events = 0
+    first_event_ns: int | None = None
+    partials: list[tuple[int, int]] = []
+    finals: list[Payload] = []
+    error: ApiError | None = None
+    resolved: dict[str, Any] = {}
+    notes: dict[str, None] = {}
+    for frame in frames:
+        if frame.data.strip() == b"[DONE]":
+            notes["done_sentinel"] = None
+            continue
+        value = _object(frame.data) if frame.data.strip() else {}
+        if value is None:
+            notes["frame_cut" if not frame.terminated else "frame_not_json"] = None
+            continue
+        # Gateways drop the event line; the type inside the data then says the same.
+        kind = frame.event or _text(value.get("type")) or ""
+        if kind in KEEPALIVE_TYPES or (not value and kind != "error"):
+            notes["keepalive_events"] = None
+            continue
+        events += 1
+        if first_event_ns is None:
+            first_event_ns = frame.first_ns
+        if not frame.terminated:
+            notes["last_frame_unterminated"] = None
+        if kind == "error" or value.get("type") == "error" or value.get("error") is not None:
+            error = error or read_error(value, scrubber, in_stream=True)
+        elif kind.endswith(".partial_image"):
+            partials.append((frame.first_ns, frame.whole_ns))
+        elif kind.endswith(".completed") and isinstance(value.get("b64_json"), str) and value["b64_json"]:
+            finals.append(Payload(value["b64_json"].encode("utf-8", "replace"), frame.first_ns, frame.whole_ns))
+            resolved = _resolved(value)
+        else:
+            notes["other_events"] = None
+    return Answer(
+        body_kind="sse",
+        error=error,
+        finals=tuple(finals),
+        partials=tuple(partials),
+        first_event_ns=first_event_ns,
+        sse_events=events,
+        sse_comments=decoder.comments,
+        notes=tuple(notes),
+        **resolved,
+    )
+
+
+def _resolved(value: Mapping[str, Any]) -> dict[str, Any]:
+    """What the answer says it made; absent on many gateways."""
+    return {
+        "resolved_size": _bounded(value.get("size")),
+        "resolved_quality": _bounded(value.get("quality")),
+        "resolved_format": _bounded(value.get("output_format")),
+        "usage": _usage(value.get("usage")),
+    }
+
+
+def _bounded(value: object) -> str | None:
+    return value[:32] if isinstance(value, str) else None
+
+
+def _usage(value: object) -> Usage | None:
+    if not isinstance(value, dict):
+        return None
+    details = value.get("input_tokens_details")
+    details = details if isinstance(details, dict) else {}
+    return Usage(
+        total_tokens=_count(value.get("total_tokens")),
+        input_tokens=_count(value.get("input_tokens")),
+        output_tokens=_count(value.get("output_tokens")),
+        input_text_tokens=_count(details.get("text_tokens")),
+        input_image_tokens=_count(details.get("image_tokens")),
+    )
+
+
+def read_error(value: Mapping[str, Any], scrubber: Scrubber, *, in_stream: bool) -> ApiError | None:
+    """The error of an answer: the usual envelope, a bare top level (`type: error`), or a plain text."""
+    inner = value.get("error")
+    if inner is None and value.get("type") != "error":
+        return None
+    if isinstance(inner, str):
+        inner = {"message": inner}
+    if not isinstance(inner, dict):
+        inner = {key: value.get(key) for key in ("code", "message", "param")}
+    message = _text(inner.get("message")) or ""
+    details = inner.get("moderation_details")
+    stage = _bounded(details.get("moderation_stage")) if isinstance(details, dict) else None
+    code = inner.get("code")
+    return ApiError(
+        type=_word(inner.get("type"), scrubber),
+        code=str(code) if isinstance(code, int) else _word(code, scrubber),
+        param=_word(inner.get("param"), scrubber),
+        message=scrubber.head(message) if message else None,
+        message_chars=len(message),
+        fingerprint=fingerprint(message) if message else None,
+        moderation_stage=stage,
+        in_stream=in_stream,
+    )
+
+
+def _word(value: object, scrubber: Scrubber) -> str | None:
+    return scrubber.head(value, 80) if isinstance(value, str) and value else None

@@ -1,0 +1,87 @@
+"""What a route is: a way to turn one job's shape into HTTP calls, and an answer into plain data.
+
+A route family is one file here and one line in `harness.routes`. It builds requests with the real SDK where there is
+one, and it interprets bodies only after the exchange is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harness.events import ApiError, BodyKind, Usage
+from harness.wire.caps import Caps
+from harness.wire.scrub import Scrubber
+from harness.wire.trace import Trace
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and as whom a route speaks. `api_key` is held in memory only."""
+
+    name: str
+    base_url: str
+    api_key: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ca_file: str | None = None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Values that must never be written anywhere."""
+        return (self.api_key, *self.headers.values())
+
+
+@dataclass(frozen=True)
+class Call:
+    """One attempt to be made: the request fields as the API names them, and our id for it."""
+
+    fields: Mapping[str, object]  # model, prompt, size, quality, …: exactly what goes on the wire
+    stream: bool
+    client_request_id: str
+    caps: Caps
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One image as the answer carries it, with the stamps of its first and last byte."""
+
+    encoded: bytes  # base64 text
+    first_ns: int
+    whole_ns: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the bodies said, as plain data. Everything that was not said is None."""
+
+    body_kind: BodyKind | None = None
+    body_head: str | None = None
+    error: ApiError | None = None
+    finals: tuple[Payload, ...] = ()
+    partials: tuple[tuple[int, int], ...] = ()  # (first byte ns, whole ns) of each partial image's frame
+    first_event_ns: int | None = None
+    sse_events: int = 0
+    sse_comments: int = 0
+    resolved_size: str | None = None
+    resolved_quality: str | None = None
+    resolved_format: str | None = None
+    usage: Usage | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Route(Protocol):
+    """One target of one route family. Made once per run, used for many attempts."""
+
+    endpoint: str
+
+    async def exchange(self, call: Call, trace: Trace) -> None:
+        """Make one HTTP exchange and leave what happened in `trace`. Exceptions of the wire pass through."""
+        ...
+
+    def read(self, trace: Trace, scrubber: Scrubber) -> Answer:
+        """Interpret what `trace` holds. Never raises for bad data; runs off the event loop."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

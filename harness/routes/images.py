@@ -1,0 +1,56 @@
+"""The Images API, ``/v1/images/generations``, plain and streamed, through the official SDK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import openai
+
+from harness.routes.answer import read_images_answer
+from harness.routes.base import Answer, Call, Target
+from harness.wire.scrub import Scrubber
+from harness.wire.trace import Trace, current_trace
+from harness.wire.transport import StampingTransport
+
+
+class RouteFamily:
+    """Generations. The SDK builds, signs and sends; its retries are off, its timeouts are ours."""
+
+    endpoint = "/v1/images/generations"
+
+    def __init__(self, target: Target) -> None:
+        transport = StampingTransport(base_url=target.base_url, ca_file=target.ca_file)
+        self._client = openai.AsyncOpenAI(
+            api_key=target.api_key,
+            base_url=target.base_url,
+            default_headers={**target.headers},
+            max_retries=0,
+            timeout=None,
+            # Annotated for httpx2, accepts an httpx client all the same; a contract test holds that.
+            http_client=httpx.AsyncClient(transport=transport, timeout=None),  # type: ignore[arg-type]
+        )
+
+    async def exchange(self, call: Call, trace: Trace) -> None:
+        headers = {"X-Client-Request-Id": call.client_request_id, "Accept-Encoding": "identity"}
+        fields: dict[str, Any] = dict(call.fields)
+        if call.stream:
+            fields["stream"] = True
+        token = current_trace.set(trace)
+        try:
+            # Streaming response for plain calls too: the SDK then leaves the body alone, and we only pull it through
+            # the transport, which keeps it with its stamps.
+            async with self._client.images.with_streaming_response.generate(**fields, extra_headers=headers) as answer:
+                async for _ in answer.http_response.aiter_raw():
+                    pass
+        except openai.APIStatusError as error:
+            # An error answer is an answer: the SDK has read its body through our transport before raising.
+            await error.response.aclose()
+        finally:
+            current_trace.reset(token)
+
+    def read(self, trace: Trace, scrubber: Scrubber) -> Answer:
+        return read_images_answer(trace, scrubber)
+
+    async def aclose(self) -> None:
+        await self._client.close()

@@ -1,0 +1,1 @@
+"""MEASURE: jobs over routes, journalled as they end."""

@@ -1,0 +1,39 @@
+"""Money and job limits: pure. What is in flight counts as spent until its real cost is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Budget:
+    """Reserve before sending, settle afterwards. `usd` and `jobs` of None mean no limit of that kind."""
+
+    usd: float | None = None
+    jobs: int | None = None
+    spent_usd: float = 0.0
+    reserved_usd: float = 0.0
+    sent_jobs: int = 0
+
+    def refuses(self, estimate_usd: float | None) -> str | None:
+        """Why one more job of this estimate must not go out; None when it may."""
+        if self.jobs is not None and self.sent_jobs >= self.jobs:
+            return f"budget of {self.jobs} jobs reached"
+        if self.usd is not None:
+            committed = self.spent_usd + self.reserved_usd
+            # A job whose price is not known cannot be let through a money limit.
+            if estimate_usd is None:
+                return "the price of the next job is not known, and a USD budget is set"
+            if committed + estimate_usd > self.usd + 1e-9:
+                return f"budget of {self.usd:.2f} USD reached ({committed:.3f} USD spent or in flight)"
+        return None
+
+    def reserve(self, estimate_usd: float | None) -> None:
+        """A job goes out."""
+        self.sent_jobs += 1
+        self.reserved_usd += estimate_usd or 0.0
+
+    def settle(self, estimate_usd: float | None, cost_usd: float | None) -> None:
+        """A job ended. Where its cost is unknown, the estimate stands: better too careful than too rich."""
+        self.reserved_usd -= estimate_usd or 0.0
+        self.spent_usd += (estimate_usd or 0.0) if cost_usd is None else cost_usd

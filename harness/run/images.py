@@ -1,0 +1,78 @@
+"""Is it an image, and the one that was asked for? Decoding happens in a worker thread with its own clock."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass
+
+import pybase64
+from PIL import Image, UnidentifiedImageError
+
+from harness.events import ImageCheck
+
+MAX_PIXELS = 64_000_000  # four times the largest legal gpt-image-2 picture; more is a bomb, not an image
+FORMAT_NAMES = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
+DEFAULT_FORMAT = "png"  # what the API makes when output_format is left out
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The check, how long decoding took on this machine, and the bytes (for --keep-images)."""
+
+    check: ImageCheck
+    render_ms: float | None
+    data: bytes
+
+
+def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | None) -> Decoded:
+    """Decode one base64 payload and compare it with the request. Never raises for bad data.
+
+    Args:
+        encoded: base64 text as it came.
+        asked_format: png, jpeg or webp; None means the API's default.
+        asked_size: "WxH"; None or "auto" leaves the size to the provider.
+    """
+    try:
+        data = pybase64.b64decode(encoded, validate=True)
+    except ValueError:
+        check = ImageCheck(image_bytes=len(encoded) * 3 // 4, problems=("base64 is invalid or cut short",))
+        return Decoded(check, None, b"")
+    began = time.perf_counter_ns()
+    try:
+        picture = Image.open(io.BytesIO(data))
+        if picture.width * picture.height > MAX_PIXELS:
+            return _bad(data, f"declares {picture.width}x{picture.height} pixels")
+        picture.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        # Pillow raises SyntaxError and ValueError for broken PNG and WebP chunks.
+        return _bad(data, "not a decodable image" if data else "empty")
+    render_ms = round((time.perf_counter_ns() - began) / 1e6, 3)
+
+    found_format = FORMAT_NAMES.get(picture.format or "", (picture.format or "unknown").lower())
+    found_size = f"{picture.width}x{picture.height}"
+    problems = []
+    wanted = (asked_format or DEFAULT_FORMAT).lower()
+    if found_format != wanted:
+        problems.append(f"format: asked {wanted}, got {found_format}")
+    if asked_size not in (None, "auto", found_size):
+        problems.append(f"size: asked {asked_size}, got {found_size}")
+    if _is_blank(picture):
+        problems.append("blank: one flat colour")
+    check = ImageCheck(
+        image_bytes=len(data),
+        format=found_format,
+        width=picture.width,
+        height=picture.height,
+        problems=tuple(problems),
+    )
+    return Decoded(check, render_ms, data)
+
+
+def _bad(data: bytes, problem: str) -> Decoded:
+    return Decoded(ImageCheck(image_bytes=len(data), problems=(problem,)), None, data)
+
+
+def _is_blank(picture: Image.Image) -> bool:
+    extremes = picture.resize((16, 16)).convert("RGB").getextrema()
+    return all(isinstance(pair, tuple) and pair[0] == pair[1] for pair in extremes)

@@ -1,0 +1,1 @@
+"""MEASURE: sockets and bytes. Knows nothing of images: clock, trace, transport, SSE, failures."""
