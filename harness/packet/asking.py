@@ -18,6 +18,7 @@ _BY_OWNER: dict[OwnerKind, Recipient] = {
     "reverse": "reverse_operator",
     "task_provider": "task_provider",
     "client": "platform_team",
+    "simulator": "platform_team",
     "other": "platform_team",
 }
 _OURS = frozenset(
@@ -35,7 +36,7 @@ def timeout_layer(
         product = narrow.counted(product_of(verdict.product or verdict.layer))
         chain = declared.chain if declared is not None else ()
         at = next((i for i, one in enumerate(chain, start=1) if verdict.layer and one.layer == verdict.layer), None)
-        ours = own and (verdict.layer in (None, job.timeout_layer, "client"))
+        ours = product == "harness" or (own and verdict.layer in (None, job.timeout_layer, "client"))
         return TimeoutLayer(
             grade=verdict.grade or "undetermined",
             layer_class="sdk_client" if ours else layer_class_of(verdict.layer, product),

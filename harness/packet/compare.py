@@ -48,14 +48,21 @@ def when(job: JobEvent, inputs: RunInputs, narrow: Narrower) -> When:
     )
 
 
+def _refused(event: JobEvent) -> bool:
+    status = event.http_status
+    return event.outcome == "error" and status is not None and 400 <= status < 500 and status != 408
+
+
 def side(events: Sequence[JobEvent], narrow: Narrower) -> Side:
     """Median of the final image over all jobs. Jobs without one count as slower than all: cuts do not flatter."""
-    times = [event.final_image_ms if event.outcome == "image" else None for event in events]
+    measured = [event for event in events if not _refused(event)]
+    times = [event.final_image_ms if event.outcome == "image" else None for event in measured]
     known = sorted(time for time in times if time is not None)
     ranked = [*known, *([float("inf")] * (len(times) - len(known)))]
     median = statistics.median(ranked) if ranked else float("inf")
     return Side(
-        jobs=len(events),
+        jobs=len(measured),
+        refused=len(events) - len(measured),
         with_image=len(known),
         median_final_image_ms=None if median == float("inf") else narrow.ms(median),
     )

@@ -1,10 +1,11 @@
 """Values of this very run and machine that must be absent from a bundle, in every form they could take.
 
 Shapes catch what looks secret; this catches what *is* secret here: the environment's keys, the user, the host, the
-prompts. A scan that refuses for ever would be bypassed, so three documented rules keep common values out of it:
+prompts. A scan that refuses for ever would be bypassed, so four documented rules keep common values out of it:
 
 * what already stands in the tool's own fixed words (`public_text`) cannot be a leak of this run: user ``queue``, say;
 * fewer than three characters, or fewer than twelve and nothing but digits and punctuation, is not searched for;
+* what a packet says in the open anyway is not searched for: a date or time, a model's name, a size in pixels;
 * fewer than five characters, or an everyday account or host name, counts only as a whole word, and never inside an id.
 """
 
@@ -39,6 +40,10 @@ EVERYDAY = frozenset(
      "localhost", "server", "desktop", "laptop", "macbook", "default", "github", "gitlab", "circleci", "harness",
      "codespace", "vscode", "users"}
 )  # fmt: skip
+_IN_THE_OPEN = re.compile(
+    r"20[0-9]{2}-?[01][0-9]-?[0-3][0-9](?:[T _-]?[0-9:.+Z-]{0,30})?"
+    r"|gpt-image-[1-9][a-z0-9.-]{0,40}|chatgpt-image-latest|dall-e-[23]|[0-9]{2,5}x[0-9]{2,5}"
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ def _letters(value: str) -> int:
 
 def searchable(value: str, public: str) -> bool:
     """Whether finding this value would mean anything."""
-    if len(value.strip()) < 3 or (len(value) < 12 and _letters(value) == 0):
+    value = value.strip()
+    if len(value) < 3 or (len(value) < 12 and _letters(value) == 0) or _IN_THE_OPEN.fullmatch(value):
         return False
     return value.casefold() not in public
 

@@ -69,7 +69,8 @@ CLASS_OF: Mapping[str, LayerClass] = {name: family for family, names in _BY_CLAS
 
 _PRODUCT_ALIASES: Mapping[str, str] = {
     "apache_httpd": "apache", "ingress_nginx": "k8s_ingress_nginx", "istio": "envoy", "openai_sdk": "openai_python",
-    "undici": "node_fetch", "client": "harness", "own_cap": "harness", "front_door": "azure_front_door",
+    "undici": "node_fetch", "client": "harness", "own_cap": "harness", "this_client": "harness",
+    "front_door": "azure_front_door",
     "lambda": "aws_lambda", "cloud_run": "gcp_cloud_run", "alb": "aws_alb", "nlb": "aws_nlb",
     "api_gateway": "aws_api_gateway", "apim": "azure_apim", "upstream": "openai", "render_router": "render",
     "got_timeout": "got", "ky_timeout": "ky", "rq_job_timeout": "rq", "go_client_timeout": "go",
@@ -134,7 +135,9 @@ Setting = Literal[
     "request_timeout", "x-portkey-request-timeout", "x-litellm-timeout", "cf-aig-request-timeout", "xhr.timeout",
     "timeoutIntervalForRequest", "HttpClient.Timeout", "callTimeout", "readTimeout", "--max-time",
     "--connect-timeout", "--timeout", "timeout", "caps.connect_s", "caps.first_byte_s", "caps.idle_s",
-    "caps.total_s", "connect_s", "first_byte_s", "idle_s", "total_s", "other",
+    "caps.total_s", "timeouts.connect", "timeouts.first_byte", "timeouts.idle", "timeouts.total",
+    "litellm_params.timeout", "Proxy Read Timeout", "(not configurable)",
+    "connect_s", "first_byte_s", "idle_s", "total_s", "other",
 ]  # fmt: skip
 _SETTINGS: Mapping[str, Setting] = {name.lower(): name for name in get_args(Setting)}
 _TOKEN = re.compile(r"[A-Za-z0-9_./-]{1,80}")

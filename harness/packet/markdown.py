@@ -191,10 +191,16 @@ def _rest(packet: EscalationPacket) -> Iterator[str]:
         yield "Not measured in this run."
     else:
         sides = ((packet.route.label, found.on_this), (f"{found.direct.label}, most direct", found.on_direct))
-        rows = ((label, str(one.jobs), str(one.with_image), seconds(one.median_final_image_ms)) for label, one in sides)
-        yield from _table(("route", "jobs", "with image", "median final image"), rows)
+        rows = (
+            (label, str(one.jobs), str(one.refused), str(one.with_image), seconds(one.median_final_image_ms))
+            for label, one in sides
+        )
+        yield from _table(("route", "jobs", "refused", "with image", "median final image"), rows)
         yield ""
-        yield "A job without an image counts as slower than every other; no median means that most never got there."
+        yield (
+            "Refused jobs (4xx, 408 excepted) are left out. A job without an image counts as slower than every other; "
+            "no median means that most never got there."
+        )
     answer = packet.answer
     yield ""
     yield (

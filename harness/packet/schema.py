@@ -273,7 +273,8 @@ class LocalChain(Closed):
 class Side(Closed):
     """One route's half of a comparison. A job without an image counts as slower than every other."""
 
-    jobs: Count
+    jobs: Count  # without those that were refused at once
+    refused: Count  # 4xx other than 408: their times say nothing about speed
     with_image: Count
     median_final_image_ms: Ms | None  # null: most jobs never got there
 

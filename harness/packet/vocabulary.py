@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-OwnerKind = Literal["openai", "azure", "gateway", "reverse", "task_provider", "client", "other"]
+OwnerKind = Literal["openai", "azure", "gateway", "reverse", "task_provider", "client", "simulator", "other"]
 RouteKind = Literal[
+    "images",
     "openai",
     "azure",
     "gateway",
@@ -97,12 +98,14 @@ OWNER_ALIASES: Mapping[str, OwnerKind] = {
     "gateway": "gateway", "reverse": "reverse", "reverse_channel": "reverse", "task": "task_provider",
     "task_provider": "task_provider", "fal": "task_provider", "replicate": "task_provider", "kie": "task_provider",
     "evolink": "task_provider", "client": "client", "client_infrastructure": "client", "own": "client",
-    "platform": "client", "own_platform_team": "client", "infrastructure": "client", "edge": "client",
+    "platform": "client", "simulator": "simulator", "own_platform_team": "client",
+    "infrastructure": "client", "edge": "client",
 }  # fmt: skip
 
 ROUTE_KIND_ALIASES: Mapping[str, RouteKind] = {
-    "openai": "openai", "openai_direct": "openai", "direct": "openai", "azure": "azure", "azure_openai": "azure",
-    "gateway": "gateway", "reverse": "reverse", "responses": "responses", "task": "task", "tasks": "task",
+    "images": "images", "openai": "openai", "openai_direct": "openai", "direct": "openai",
+    "azure": "azure", "azure_openai": "azure", "gateway": "gateway", "reverse": "reverse",
+    "responses": "responses", "task": "task", "tasks": "task",
     "async_task": "task", "edge": "edge", "cdn": "edge", "app": "app", "browser": "browser", "tier1": "tier1",
     "simulator": "simulator", "simulated": "simulator", "embedded": "simulator",
 }  # fmt: skip

@@ -96,7 +96,8 @@ def timeout_sentence(packet: EscalationPacket) -> str:
     found = packet.timeout
     if found is None:
         return "No layer is shown to have given up."
-    name = found.product if found.product not in (None, "other") else found.layer_class
+    known = (word for word in (found.product, found.layer_class) if word not in (None, "other"))
+    name = "our own cap" if found.ours else next(known, "a layer that the evidence does not name")
     where = f", layer {found.position_in_chain} of our chain" if found.position_in_chain else ""
     cap = f" at {found.cap_s:g} s" if found.cap_s is not None else ""
     kind = f" ({found.cap_kind})" if found.cap_kind else ""

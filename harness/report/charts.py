@@ -181,13 +181,12 @@ def _label_curves(axes: Axes, panel: CurvePanel, colours: dict[str, int], unit: 
         share = line.done[-1] if line.done else 0.0
         x = line.cut_at_ms[0] / unit
         room = (limit - x) * per_unit > 120
-        for text in (
-            f"cut from {fmt.duration(line.cut_at_ms[0])} on",
-            f"{line.route}: {fmt.of(line.censored, line.n)}",
-        ):
+        align = "left" if room else "right"
+        spread = line.cut_at_ms[-1] > 1.05 * line.cut_at_ms[0]
+        when = f"cut {'from' if spread else 'at'} {fmt.duration(line.cut_at_ms[0])}{' on' if spread else ''}"
+        for text in (when, f"{line.route}: {fmt.of(line.censored, line.n)}"):
             rows += 1
-            _say(axes, x + 8 / per_unit if room else limit, share + 0.065 * rows, text, colours[line.route],
-                 "left" if room else "right")  # fmt: skip
+            _say(axes, x + 8 / per_unit if room else limit, share + 0.065 * rows, text, colours[line.route], align)
 
 
 def _at(line: CurveLine, share: float, unit: float) -> float:

@@ -26,7 +26,7 @@ def duration(ms: float | None) -> str:
     if ms is None:
         return NOTHING
     if ms == 0:
-        return "0 ms"
+        return "0\u00a0ms"
     if abs(ms) < 9.95:
         return f"{ms:.1f}\u00a0ms" if abs(ms) >= 0.05 else "< 0.1\u00a0ms"
     if abs(ms) < 999.5:
@@ -74,7 +74,9 @@ def estimate(found: Estimate, unit: str = "ms") -> str:
 
 
 def interval(found: Estimate, unit: str = "ms") -> str:
-    """Its 95 % interval; an open side is said in words."""
+    """Its 95 % interval; an open side is said as such."""
+    if found.value is None and found.beyond is not None:
+        return "not estimable"
     if found.value is None or (found.low is None and found.high is None):
         return ""
     if found.high is None:
@@ -91,14 +93,10 @@ def basis(found: Estimate) -> str:
     """What the figure rests on: how many jobs, how many of them cut, and whether they are enough."""
     if found.n == 0:
         return ""
-    words = [f"n {count(found.n)}"]
-    if found.censored:
-        words.append(f"{count(found.censored)} cut")
-    if found.value is None and found.beyond is not None:
-        words.append("not estimable")
-    elif found.thin:
+    words = [f"{of(found.censored, found.n)} cut" if found.censored else f"n {count(found.n)}"]
+    if found.thin and found.value is not None:
         words.append("thin")
-    return ", ".join(words)
+    return ", ".join(words).replace(" ", "\u00a0")
 
 
 def limit(value: float, unit: str) -> str:

@@ -16,6 +16,10 @@ from harness.wire.scrub import Scrubber
 from harness.wire.trace import Trace
 
 
+class ExchangeFailed(Exception):
+    """The exchange did not come to its end; `__cause__` is what the client library raised."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where and as whom a route speaks. `api_key` is held in memory only."""
@@ -75,7 +79,11 @@ class Route(Protocol):
     endpoint: str
 
     async def exchange(self, call: Call, trace: Trace) -> None:
-        """Make one HTTP exchange and leave what happened in `trace`. Exceptions of the wire pass through."""
+        """Make one HTTP exchange and leave what happened in `trace`.
+
+        Raises:
+            ExchangeFailed: it ended early. An error answer is an answer, not a failure.
+        """
         ...
 
     def read(self, trace: Trace, scrubber: Scrubber) -> Answer:

@@ -8,7 +8,7 @@ import httpx
 import openai
 
 from harness.routes.answer import read_images_answer
-from harness.routes.base import Answer, Call, Target
+from harness.routes.base import Answer, Call, ExchangeFailed, Target
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Trace, current_trace
 from harness.wire.transport import StampingTransport
@@ -46,6 +46,8 @@ class RouteFamily:
         except openai.APIStatusError as error:
             # An error answer is an answer: the SDK has read its body through our transport before raising.
             await error.response.aclose()
+        except (openai.OpenAIError, httpx.HTTPError, httpx.StreamError) as error:
+            raise ExchangeFailed from error
         finally:
             current_trace.reset(token)
 

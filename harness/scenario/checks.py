@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from harness.scenario.cells import FIELDS, Cell, Placed, expand
+from harness.scenario.fields import check_model
 from harness.scenario.findings import SECRET_FIX, Findings, as_list, as_map
 from harness.scenario.models import ENV_REFERENCE, Matrix, RequestFields
 from harness.scenario.objectives import parse_objective
@@ -19,6 +20,15 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS = {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept-encoding"}
 
 
+def size_rules(tree: Mapping[str, object]) -> dict[str, object]:
+    """Validation context: the model whose size rules hold; a name that is itself wrong most likely meant the default."""
+    model = tree.get("model", "gpt-image-2")
+    try:
+        return {"model": check_model(model) if isinstance(model, str) else "gpt-image-2"}
+    except Mistake:
+        return {"model": "gpt-image-2"}
+
+
 def check_secrets(tree: object, findings: Findings, path: Path = ()) -> None:
     """No value anywhere in the file may look like a key of a well-known shape."""
     if isinstance(tree, dict):
@@ -27,7 +37,7 @@ def check_secrets(tree: object, findings: Findings, path: Path = ()) -> None:
     elif isinstance(tree, list):
         for index, value in enumerate(tree):
             check_secrets(value, findings, (*path, index))
-    elif isinstance(tree, str) and known_secret(tree) and not findings.known(path):
+    elif isinstance(tree, str) and known_secret(tree) and not findings.reported(path):
         findings.add(path, "this value looks like a key or token", SECRET_FIX)
 
 
@@ -108,9 +118,9 @@ def check_simulator(tree: Mapping[str, object], findings: Findings) -> None:
         scale = 1
     for name, raw in as_map(tree.get("routes")).items():
         url = as_map(raw).get("base_url")
-        if not isinstance(url, str):
-            continue
         path = ("routes", name, "base_url")
+        if not isinstance(url, str) or findings.known(path):
+            continue
         layer = url.removeprefix("simulator://") if url.startswith("simulator://") else None
         if layer and layer not in layers:
             near = nearest(layer, layers)
@@ -128,9 +138,9 @@ def check_simulator(tree: Mapping[str, object], findings: Findings) -> None:
 
 def check_cells(tree: Mapping[str, object], findings: Findings) -> None:
     """What only shows once the axes are crossed. Needs `matrix`, `defaults` and `routes` to be right by themselves."""
-    if findings.under("matrix", "defaults", "routes", "model"):
+    if findings.under("matrix", "defaults", "model") or not as_map(tree.get("routes")):
         return
-    context = {"model": tree.get("model", "gpt-image-2")}
+    context = size_rules(tree)
     matrix = Matrix.model_validate(tree.get("matrix", {}), context=context)
     defaults = RequestFields.model_validate(tree.get("defaults", {}), context=context)
     routes = tuple(as_map(tree.get("routes")))

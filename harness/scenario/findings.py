@@ -52,6 +52,10 @@ class Findings:
         """Take over the mistakes of another file."""
         self._problems += problems
 
+    def reported(self, path: Path) -> bool:
+        """Whether this very place has been reported."""
+        return path in self._seen
+
     def known(self, path: Path) -> bool:
         """Whether this place, or something that it stands in, has been reported."""
         return any(path[:length] in self._seen for length in range(1, len(path) + 1))
@@ -68,9 +72,10 @@ class Findings:
         """Report what pydantic found, except where a better report stands already."""
         for error in errors:
             path = self._path(error["loc"])
-            if self.known(path):
+            value = _value_at(tree, path)
+            if self.known(path) or (error["type"] == "too_short" and value):  # its items are wrong, not their number
                 continue
-            what, fix = word(error, path, _value_at(tree, path))
+            what, fix = word(error, path, value)
             self.add(path, what, fix)
 
     def _path(self, loc: tuple[str | int, ...]) -> Path:
@@ -143,7 +148,7 @@ def word(error: ErrorDetails, path: Path, value: object) -> tuple[str, str]:
     if kind == "literal_error":
         return _not_listed(name, value, shown, str(context.get("expected", "")))
     if kind in _RANGES and not isinstance(value, dict | list):
-        limits = ", ".join(f"{_RANGES[key]} {context[key]}" for key in _LIMITS if key in context)
+        limits = ", ".join(_LIMITS[key].format(context[key]) for key in _LIMITS if key in context)
         return f"{name}: {shown} is out of range", f"it must be {limits}{_description(path)}"
     if kind == "string_pattern_mismatch":
         return f"{name}: {shown} is not a plain name", "use lower-case letters, digits, - and _, starting with a letter"
@@ -159,13 +164,22 @@ def word(error: ErrorDetails, path: Path, value: object) -> tuple[str, str]:
     return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:120]}", f"mend the value{_description(path)}"
 
 
-_LIMITS = ("ge", "gt", "le", "lt", "max_length", "min_length")
-_RANGES = {
-    "ge": "at least", "gt": "more than", "le": "at most", "lt": "less than",
-    "max_length": "characters at most", "min_length": "characters at least",
-    "greater_than_equal": "", "greater_than": "", "less_than_equal": "", "less_than": "",
-    "string_too_long": "", "string_too_short": "",
-}  # fmt: skip
+_LIMITS = {
+    "ge": "at least {}",
+    "gt": "more than {}",
+    "le": "at most {}",
+    "lt": "less than {}",
+    "min_length": "at least {} characters long",
+    "max_length": "at most {} characters long",
+}
+_RANGES = (
+    "greater_than_equal",
+    "greater_than",
+    "less_than_equal",
+    "less_than",
+    "string_too_long",
+    "string_too_short",
+)
 _TYPES = {
     "int_type": ("a whole number", "write a whole number"),
     "int_from_float": ("a whole number", "write a whole number"),

@@ -52,19 +52,18 @@ def load_scenario(path: Path | str, *, env: Mapping[str, str] | None = None, che
     findings = Findings(document)
     _join_prompts(document, tree, folder, findings, digest)
     _find_ca_files(tree, folder, findings)
-    checks.check_routes(tree, (os.environ if env is None else env) if check_env else None, findings)
-    checks.check_simulator(tree, findings)
-
     scenario: Scenario | None = None
     try:
-        scenario = Scenario.model_validate(tree, context={"model": tree.get("model", "gpt-image-2")})
+        scenario = Scenario.model_validate(tree, context=checks.size_rules(tree))
     except ValidationError as error:
         findings.add_errors(error.errors(include_url=False, include_input=False), tree)
+    checks.check_routes(tree, (os.environ if env is None else env) if check_env else None, findings)
     checks.check_secrets(tree, findings)
+    checks.check_simulator(tree, findings)
     checks.check_prompts(tree, findings)
     checks.check_cells(tree, findings)
 
-    problems = [*findings.problems()]
+    problems = findings.problems()
     if problems or scenario is None:
         raise ScenarioError(problems)
     scenario._sha256 = digest.hexdigest()

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, Quantile, sample_floor
+from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, Quantile, quantile, sample_floor
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -78,13 +78,15 @@ class Curve:
     def quantile(self, p: float, confidence: float = INTERVAL_CONFIDENCE) -> Quantile:
         """The first moment by which a share `p` was done; null when the curve does not get there.
 
-        The floor is taken on all jobs, cut ones included: each of them was watched. `bound` is given only when no
-        clock was cut, because only then the largest time bounds anything.
+        When nothing was cut this is the plain quantile with its exact interval (`harness.stats.quantiles`), which
+        needs no large sample. Otherwise the interval is Brookmeyer and Crowley's. The floor is taken on all jobs,
+        cut ones included: each of them was watched.
         """
+        if self.censored == 0:
+            return quantile(self._times, p, confidence)
         floor = sample_floor(p)
         value = _reach(self.x, self.cdf, p)
         low_curve, high_curve = self.limits(confidence)
-        whole = self.n > 0 and self.censored == 0
         return Quantile(
             p=p,
             value=value,
@@ -94,9 +96,7 @@ class Curve:
             thin=self.n < floor,
             floor=floor,
             censored=self.censored,
-            beyond=float(self.x[-1]) if value is None and self.n else None,
-            bound=float(self.x[-1]) if whole else None,
-            bound_confidence=1 - p**self.n if whole else None,
+            beyond=float(self.x[-1]) if value is None else None,
             confidence=confidence,
         )
 

@@ -134,9 +134,7 @@ def job(
     tls += tcp
     sent = tls + rng.uniform(0.4, 3)
     download = rng.uniform(250, 600) if good else 1.0
-    spans = tuple(
-        Span(first_byte_at_ms=began + at * 1000 - 90, whole_at_ms=began + at * 1000) for at in partials_at_s
-    )
+    spans = tuple(Span(first_byte_at_ms=began + at * 1000 - 90, whole_at_ms=began + at * 1000) for at in partials_at_s)
     first = began + rng.uniform(700, 1200) if stream else end - download
     marks = Marks(
         started_at_ms=began,

@@ -1,0 +1,77 @@
+"""An image came, but the bytes, the resolved fields or the tokens contradict the request."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.diagnosis.audit import Audit, Explain, Row
+from harness.diagnosis.case import Case, Mask
+from harness.diagnosis.model import EvidenceRow, JobVerdict, VerdictName
+from harness.prices import image_tokens
+
+# Usage below this share of the formula's tokens is another quality or size, not rounding.
+TOKEN_SHARE = 0.9
+
+
+def expected_tokens(case: Case) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Output tokens that the asked shape takes by the formula; NaN where the shape leaves it open."""
+    shapes = case.jobs[["model", "quality", "size"]].astype("object")
+    known: dict[tuple[object, ...], float] = {}
+    for shape in shapes.drop_duplicates().itertuples(index=False, name=None):
+        model, quality, size = shape
+        tokens = image_tokens(model, quality, size) if isinstance(quality, str) and isinstance(size, str) else None
+        known[shape] = np.nan if tokens is None else float(tokens)
+    each = np.array([known[shape] for shape in shapes.itertuples(index=False, name=None)], dtype=np.float64)
+    return each * case.number("n")
+
+
+def _downgraded(case: Case) -> Mask:
+    fewer = case.number("usage_output_tokens") < TOKEN_SHARE * expected_tokens(case)  # NaN compares false
+    other = np.zeros(len(case.jobs), dtype=bool)
+    for asked, got in (("quality", "resolved_quality"), ("size", "resolved_size")):
+        a, b = case.jobs[asked].astype("object"), case.jobs[got].astype("object")
+        other |= (a.notna() & b.notna() & (a != "auto") & (a != b)).to_numpy(dtype=bool)
+    return case.answered & (fewer | other | case.matches("image_problems", r"size: asked"))
+
+
+def _dropped(case: Case) -> Mask:
+    return case.is_in("outcome", "wrong_image")
+
+
+def _explain(verdict: VerdictName) -> Explain:
+    def explain(case: Case, index: int, row: Row) -> JobVerdict:
+        facts = []
+        if isinstance(row["image_problems"], str):
+            facts.append(row["image_problems"])
+        for asked, got in (("quality", "resolved_quality"), ("size", "resolved_size")):
+            if isinstance(row[got], str) and isinstance(row[asked], str) and row[asked] not in ("auto", row[got]):
+                facts.append(f"{asked}: asked {row[asked]}, the answer says {row[got]}")
+        expected, used = expected_tokens(case)[index], row["usage_output_tokens"]
+        if used < TOKEN_SHARE * expected:
+            facts.append(f"{used:.0f} output tokens, where the asked shape takes {expected:.0f}")
+        if isinstance(row["notes"], str):
+            facts.append(f"notes: {row['notes']}")
+        rows = tuple(EvidenceRow(fact=fact) for fact in facts)
+        return JobVerdict(job_id=row["job_id"], verdict=verdict, evidence=rows)
+
+    return explain
+
+
+AUDITS = (
+    Audit(
+        verdict="silent_downgrade",
+        title_holds="Images are of a lower quality or another size than asked for",
+        title_clear="Size and quality are as asked, as far as the answers tell",
+        next_step="Take it up with the route's owner: ask for the shape that reached the model.",
+        where=_downgraded,
+        explain=_explain("silent_downgrade"),
+    ),
+    Audit(
+        verdict="parameter_dropped",
+        title_holds="Parameters were dropped on the way",
+        title_clear="No parameter was dropped",
+        next_step="Take it up with the route's owner: name the parameter and what came instead.",
+        where=_dropped,
+        explain=_explain("parameter_dropped"),
+    ),
+)

@@ -1,0 +1,103 @@
+"""Every diagnosis ends with one decision, or says that none is justified."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.diagnosis.case import Case
+from harness.diagnosis.model import Decision, DecisionKind, JobVerdict, VerdictName
+
+HEADROOM = 1.25  # above the slowest completed job of the same shapes
+STEP_S = 30  # caps are set in round numbers
+PUBLISHED_MAX_S = (
+    280  # slowest of 200 high-quality samples in the parameter-tuning article: a claim, used with its name
+)
+
+_PLAIN: dict[VerdictName, tuple[DecisionKind, str]] = {
+    "ok": ("nothing", "Nothing needs to be changed."),
+    "undetermined": ("none_justified", "No change is justified by this evidence; get what the jobs name first."),
+    "retry_pressure": ("adjust_retry_backoff", "Send fewer at a time and honour the reset headers before anything else."),
+    "long_model_wait": ("turn_on_streaming", "Turn on streaming or hand back a job id: the model's own time is not yours to cut."),
+    "stream_buffered": ("escalate_to_route_owner", "Have response buffering turned off on the layer that holds the bytes back."),
+    "incomplete_stream": ("escalate_to_route_owner", "Escalate to the route's owner: streams end without their image."),
+    "empty_success": ("escalate_to_route_owner", "Escalate to the route's owner: successes hold no image."),
+    "silent_downgrade": ("escalate_to_route_owner", "Escalate to the route's owner: another shape reached the model."),
+    "parameter_dropped": ("escalate_to_route_owner", "Escalate to the route's owner: a parameter is dropped on the way."),
+    "moderation_input": ("fix_request", "Change the prompts; the same ones are rejected again."),
+    "moderation_output": ("fix_request", "Change the scene; repeating it costs the whole generation again."),
+    "parameter_mismatch": ("fix_request", "Fix the parameter that the route names."),
+    "model_not_found": ("fix_request", "Fix the model or deployment name."),
+    "auth": ("fix_account", "Give this route a key that it accepts."),
+    "quota": ("fix_account", "Raise the limit or add credit."),
+    "org_unverified": ("fix_account", "Verify the organisation for this model."),
+    "account_block": ("fix_account", "Have the block lifted by the provider."),
+    "download_bound": ("change_output_format", "Use a lighter output format."),
+    "render_bound": ("change_output_format", "Use a lighter output format or a smaller image."),
+    "upload_bound": ("fix_request", "Send smaller reference images."),
+    "connect_delay": ("none_justified", "Mend the path (DNS, addresses, TLS) before judging the model."),
+    "client_bound": ("none_justified", "Measure again on a machine that keeps up; nothing else is justified."),
+}  # fmt: skip
+
+
+def decide(name: VerdictName, case: Case, verdicts: Sequence[JobVerdict]) -> Decision:
+    """The decision that goes with the headline."""
+    if name == "false_timeout":
+        return _widen(case, verdicts)
+    if name == "route_owner_delay":
+        route = next((route for route, gap in case.gaps.items() if gap.slower), None)
+        return Decision(
+            kind="escalate_to_route_owner",
+            route=route,
+            sentence=f"Escalate route {route} to its owner with the packet: the delay is not the model's.",
+        )
+    kind, sentence = _PLAIN[name]
+    return Decision(kind=kind, sentence=sentence)
+
+
+def _widen(case: Case, verdicts: Sequence[JobVerdict]) -> Decision:
+    """Widen the one layer that cut most, to what the jobs that it cut would have needed."""
+    cut = [(index, verdict) for index, verdict in enumerate(verdicts) if verdict.verdict == "false_timeout"]
+    layers = Counter((verdict.layer, verdict.setting, verdict.cap_s) for _, verdict in cut)
+    (layer, setting, cap_s), _ = layers.most_common(1)[0]
+    rows = [index for index, verdict in cut if verdict.layer == layer]
+    route = str(case.jobs["route"].iloc[rows[0]])
+    to_s, ground = _needed_s(case, rows)
+    if setting is None:
+        return Decision(
+            kind="widen_timeout",
+            route=route,
+            layer=layer,
+            from_s=cap_s,
+            sentence=f"Find the layer on route {route} whose cap is {cap_s or 0:g} s, and widen it alone.",
+        )
+    value = f"to at least {to_s:g} s ({ground})"
+    return Decision(
+        kind="widen_timeout",
+        route=route,
+        layer=layer,
+        setting=setting,
+        from_s=cap_s,
+        to_s=to_s,
+        sentence=f"Widen {setting} of {layer} on route {route}, alone, from {cap_s or 0:g} s {value}; keep every other cap.",
+    )
+
+
+def _needed_s(case: Case, rows: Sequence[int]) -> tuple[float, str]:
+    """What the shapes that were cut take where they were not cut, with headroom, in round numbers."""
+    shape = ["quality", "size", "n"]
+    table = case.jobs[shape].astype(str).agg("/".join, axis=1)
+    same = case.answered & table.isin(set(table.iloc[list(rows)])).to_numpy(dtype=bool)
+    times = case.number("final_image_ms")[same]
+    times = times[~np.isnan(times)] / 1000
+    if len(times):
+        ground = f"slowest of {len(times)} completed jobs of the same shapes: {times.max():.0f} s, with a quarter of headroom"
+        return float(math.ceil(times.max() * HEADROOM / STEP_S) * STEP_S), ground
+    wanted = float(math.ceil(PUBLISHED_MAX_S * HEADROOM / STEP_S) * STEP_S)
+    return (
+        wanted,
+        f"no job of these shapes completed here; {PUBLISHED_MAX_S} s is the slowest published, with a quarter of headroom",
+    )

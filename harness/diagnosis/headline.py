@@ -1,0 +1,112 @@
+"""The verdict of a run, and the sentence that says it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from harness.diagnosis.case import Case, seconds
+from harness.diagnosis.model import Finding, JobVerdict, VerdictName
+
+# By harm: what makes every job fail, then what is paid for and lost, then what fails, then what is slow.
+BY_HARM: tuple[VerdictName, ...] = (
+    "false_timeout",
+    "incomplete_stream",
+    "empty_success",
+    "retry_pressure",
+    "silent_downgrade",
+    "parameter_dropped",
+    "moderation_output",
+    "moderation_input",
+    "quota",
+    "auth",
+    "org_unverified",
+    "account_block",
+    "model_not_found",
+    "parameter_mismatch",
+    "route_owner_delay",
+    "stream_buffered",
+    "client_bound",
+    "connect_delay",
+    "upload_bound",
+    "download_bound",
+    "render_bound",
+    "long_model_wait",
+)
+BLOCKS_EVERYTHING: tuple[VerdictName, ...] = (
+    "auth",
+    "quota",
+    "account_block",
+    "org_unverified",
+    "model_not_found",
+    "parameter_mismatch",
+)
+WORTH_A_HEADLINE = 0.01  # of all jobs; a single stray job does not name the run
+
+_SAID: dict[str, str] = {
+    "incomplete_stream": "streams ended without their final image",
+    "empty_success": "successes held no usable image",
+    "retry_pressure": "met the rate limit",
+    "silent_downgrade": "came back in another size or quality",
+    "parameter_dropped": "came back with a parameter dropped",
+    "moderation_output": "were filtered after full generation time",
+    "moderation_input": "were rejected before generation",
+    "quota": "were refused for quota or billing",
+    "auth": "were refused for their key",
+    "org_unverified": "were refused because the organisation is not verified",
+    "account_block": "were refused because the account is blocked",
+    "model_not_found": "named a model that this route does not know",
+    "parameter_mismatch": "had a parameter that the route refuses",
+    "route_owner_delay": "took longer than the same jobs on the most direct route",
+    "stream_buffered": "had their partial images held back",
+    "client_bound": "were blurred by our own machine",
+    "connect_delay": "spent most of their time connecting",
+    "upload_bound": "spent most of their time uploading",
+    "download_bound": "spent most of their time downloading",
+    "render_bound": "spent most of their time decoding",
+    "long_model_wait": "waited long, and the wait was the model's own",
+}
+
+
+def headline(counts: Mapping[str, int], jobs: int) -> VerdictName:
+    """The verdict that names the run."""
+    if not jobs:
+        return "undetermined"
+    for name in BLOCKS_EVERYTHING:
+        if counts.get(name, 0) * 2 > jobs:
+            return name
+    for name in BY_HARM:
+        if counts.get(name, 0) >= max(1, WORTH_A_HEADLINE * jobs):
+            return name
+    return "ok" if counts.get("ok", 0) * 2 > jobs else "undetermined"
+
+
+def answer(name: VerdictName, case: Case, verdicts: Sequence[JobVerdict], findings: Sequence[Finding]) -> str:
+    """One sentence: what happened, where, how often, on what evidence."""
+    total = len(case.jobs)
+    if not total:
+        return "Nothing was measured."
+    if name == "ok":
+        return f"All is well: {sum(v.verdict == 'ok' for v in verdicts)} of {total} jobs completed without anything to explain."
+    here = [finding for finding in findings if finding.verdict == name]
+    if name == "undetermined" or not here:
+        return "The evidence does not show what happened; each job says what would settle it."
+    top = max(here, key=lambda finding: finding.jobs)
+    if name == "false_timeout":
+        return _timeout(top, verdicts)
+    said = f"{top.jobs} of {top.of_jobs} jobs on route {top.route} {_SAID[name]}"
+    if name == "route_owner_delay" and top.route in case.gaps:
+        gap = case.gaps[top.route]
+        said = f"Route {top.route} is {seconds(gap.median_gap_ms)} slower than {gap.direct} at the median, same shapes"
+    return said[0].upper() + said[1:] + "."
+
+
+def _timeout(top: Finding, verdicts: Sequence[JobVerdict]) -> str:
+    cut = [verdict for verdict in verdicts if verdict.verdict == "false_timeout" and verdict.layer == top.layer]
+    cap = Counter(verdict.cap_s for verdict in cut if verdict.cap_s is not None).most_common(1)
+    product = next((verdict.product for verdict in cut if verdict.product), None)
+    who = f"{top.layer} ({product})" if product and product != top.layer else str(top.layer)
+    at = f" at {cap[0][0]:g} s" if cap else ""
+    made = sum(verdict.backend_finished is True for verdict in cut)
+    tail = f", and the backend made {made} of these images anyway" if made else ""
+    return f"False timeouts: on route {top.route}, {who} gave up{at} in {top.jobs} of {top.of_jobs} jobs{tail} ({top.grade})."

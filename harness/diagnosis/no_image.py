@@ -1,0 +1,57 @@
+"""A success that is none: the stream ended without its final image, or the answer holds no usable one."""
+
+from __future__ import annotations
+
+from harness.diagnosis.audit import Audit, Explain, Row
+from harness.diagnosis.case import Case, Mask
+from harness.diagnosis.model import EvidenceRow, JobVerdict, VerdictName
+
+
+def _stream_without_final(case: Case) -> Mask:
+    return case.is_in("outcome", "empty", "cut") & case.is_in("body_kind", "sse")
+
+
+def _nothing_in_it(case: Case) -> Mask:
+    return case.is_in("outcome", "empty", "bad_image")
+
+
+def _explain(verdict: VerdictName) -> Explain:
+    def explain(case: Case, index: int, row: Row) -> JobVerdict:  # noqa: ARG001
+        facts = [f"HTTP {row['http_status']:.0f}, {row['body_kind']} body, {row['bytes_down']:,} bytes"]
+        if isinstance(row["image_problems"], str):
+            facts.append(f"image: {row['image_problems']}")
+        if isinstance(row["notes"], str):
+            facts.append(f"notes: {row['notes']}")
+        ended = "the response ended in order" if row["ended"] == "complete" else f"ended: {row['ended']}"
+        rows = [EvidenceRow(fact=fact) for fact in facts] + [EvidenceRow(fact=ended, points="context")]
+        # Cut in the middle: its duration is at least this. Ended in order: it has no duration to speak of.
+        censored = None if row["ended"] == "complete" else row["mark_ended_at_ms"]
+        return JobVerdict(
+            job_id=row["job_id"],
+            verdict=verdict,
+            censored_at_ms=censored,
+            evidence=tuple(rows),
+            settle="the backend's record for this job's id: was the image made?",
+        )
+
+    return explain
+
+
+AUDITS = (
+    Audit(
+        verdict="incomplete_stream",
+        title_holds="Streams end without their final image",
+        title_clear="Every stream brought its final image",
+        next_step="Count it as a failure: many SDKs say nothing here. Compare with the most direct route.",
+        where=_stream_without_final,
+        explain=_explain("incomplete_stream"),
+    ),
+    Audit(
+        verdict="empty_success",
+        title_holds="Successes without a usable image",
+        title_clear="Every success holds an image",
+        next_step="Count it as a failure, and take it up with the route's owner.",
+        where=_nothing_in_it,
+        explain=_explain("empty_success"),
+    ),
+)

@@ -1,0 +1,121 @@
+"""The API said no: account, request or model. Status, type, code and message together, never the status alone."""
+
+from __future__ import annotations
+
+from harness.diagnosis.audit import Audit, Explain, Row, Where
+from harness.diagnosis.case import Case, Mask, seconds
+from harness.diagnosis.model import EvidenceRow, JobVerdict, VerdictName
+
+QUOTA_CODES = (
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "billing_hard_limit_reached",
+)
+MODERATION_CODES = ("moderation_blocked", "content_policy_violation", "contentFilter", "content_filter")
+# An input check answers within seconds; a filter on the output cannot speak before the image is there.
+INPUT_CHECK_MS = 10_000.0
+
+
+def _quota(case: Case) -> Mask:
+    return (
+        case.is_in("error_code", *QUOTA_CODES)
+        | case.is_in("error_type", "insufficient_quota", "billing_limit_user_error")
+        | (case.is_in("http_status", 402) & case.is_in("outcome", "error"))
+        | (case.is_in("http_status", 429) & case.matches("error_message", r"Limit 0,"))
+    )
+
+
+def _auth(case: Case) -> Mask:
+    return case.is_in("http_status", 401) | case.is_in("error_code", "invalid_api_key")
+
+
+def _organization(case: Case) -> Mask:
+    return case.is_in("http_status", 403) & case.matches("error_message", "organization must be verified")
+
+
+def _blocked(case: Case) -> Mask:
+    return case.is_in("http_status", 403) & case.matches(
+        "error_message", "temporarily blocked|account.{0,40}deactivated"
+    )
+
+
+def _model(case: Case) -> Mask:
+    return case.is_in("error_code", "model_not_found", "DeploymentNotFound") & case.is_in("outcome", "error")
+
+
+def _moderated(case: Case) -> Mask:
+    return case.is_in("error_code", *MODERATION_CODES)
+
+
+def _input(case: Case) -> Mask:
+    stage_unsaid = ~case.is_in("moderation_stage", "input", "output")
+    return _moderated(case) & (
+        case.is_in("moderation_stage", "input") | (stage_unsaid & (case.number("total_ms") < INPUT_CHECK_MS))
+    )
+
+
+def _output(case: Case) -> Mask:
+    return _moderated(case) & ~_input(case)
+
+
+def _mismatch(case: Case) -> Mask:
+    return case.is_in("http_status", 400, 404, 405, 413, 415, 422) & case.is_in("outcome", "error")
+
+
+def _explain(verdict: VerdictName) -> Explain:
+    def explain(case: Case, index: int, row: Row) -> JobVerdict:  # noqa: ARG001
+        parts = [f"HTTP {row['http_status']:.0f}" if row["http_status"] == row["http_status"] else "in the stream"]
+        parts += [
+            f"{name} {row[key]}" for name, key in (("type", "error_type"), ("code", "error_code")) if _has(row[key])
+        ]
+        if _has(row["error_param"]):
+            parts.append(f"param {row['error_param']}")
+        rows = [
+            EvidenceRow(fact=", ".join(parts)),
+            EvidenceRow(fact=f"after {seconds(row['total_ms'])}", points="context"),
+        ]
+        if _has(row["moderation_stage"]):
+            rows.append(EvidenceRow(fact=f"the answer names the stage: {row['moderation_stage']}"))
+        elif verdict in ("moderation_input", "moderation_output"):
+            rows.append(
+                EvidenceRow(
+                    fact="no stage is named; the time tells: an output filter cannot speak before the image is made"
+                )
+            )
+        return JobVerdict(job_id=row["job_id"], verdict=verdict, evidence=tuple(rows))
+
+    return explain
+
+
+def _has(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _audit(verdict: VerdictName, where: Where, holds: str, clear: str, step: str) -> Audit:
+    return Audit(verdict, holds, clear, step, where, _explain(verdict))
+
+
+AUDITS = (
+    _audit("quota", _quota, "The account's credit or spending limit is used up", "No job failed for quota",
+           "Raise the limit or add credit; waiting and retrying change nothing."),
+    _audit("auth", _auth, "The key is refused", "The key is accepted",
+           "Check which key this route uses; do not rotate keys for anything else."),
+    _audit("org_unverified", _organization, "The organisation is not verified for this model",
+           "No job failed for verification", "Verify the organisation, then wait for access to propagate."),
+    _audit("account_block", _blocked, "The account or resource is blocked", "No account block",
+           "Take it up with the provider; other prompts will fail as well."),
+    _audit("model_not_found", _model, "The model name is not known on this route", "The model name is known",
+           "Fix the model or deployment name."),
+    _audit("moderation_input", _input, "Prompts are rejected before generation", "No prompt was rejected",
+           "Change the prompt; the same one is rejected again."),
+    _audit("moderation_output", _output, "Images are filtered after full generation time", "No image was filtered",
+           "Change the scene; repeating it costs the whole generation again."),
+)  # fmt: skip
+
+# After rate limits and layers have had their say: what is left of the 4xx is the request itself.
+LEFTOVER_AUDITS = (
+    _audit("parameter_mismatch", _mismatch, "Requests have parameters that the route refuses",
+           "No parameter was refused", "Fix the named parameter; no retry."),
+)  # fmt: skip

@@ -1,0 +1,21 @@
+"""Every audit, in order: a job gets the verdict of the first one that holds for it.
+
+Refusals first (the API said why), then rate limits, then layers that gave up, then images that are not there or not
+right, then slow ones. What nothing explains is undetermined; what needs no explanation is ok.
+"""
+
+from __future__ import annotations
+
+from harness.diagnosis import contradictions, no_image, pressure, refusals, slow, timeouts
+from harness.diagnosis.audit import Audit
+
+AUDITS: tuple[Audit, ...] = (
+    *refusals.AUDITS,
+    *pressure.AUDITS,
+    *timeouts.AUDITS,
+    *refusals.LEFTOVER_AUDITS,
+    *no_image.AUDITS,
+    *contradictions.AUDITS,
+    *slow.AUDITS,
+    *timeouts.LAST_AUDITS,
+)

@@ -1,0 +1,167 @@
+"""One job: its attempts, their pauses, its event."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.events import Attempt, JobEvent
+from harness.plan import Job
+from harness.routes.base import Answer, Call, ExchangeFailed, Route, Target
+from harness.run.images import Decoded, decode_image
+from harness.run.lag import LagMeter
+from harness.run.record import Exchange, JobFacts, make_attempt, make_event
+from harness.run.retry import RetryPolicy
+from harness.run.salt import prompt_hash
+from harness.wire.caps import Caps
+from harness.wire.clock import WorldClock
+from harness.wire.failures import exception_chain
+from harness.wire.scrub import Scrubber
+from harness.wire.trace import Trace
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A route of the scenario, ready to be used."""
+
+    kind: str
+    owner: str
+    target: Target
+    route: Route
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all jobs of a run share."""
+
+    run_id: str
+    model: str
+    lanes: Mapping[str, Lane]
+    clock: WorldClock
+    caps: Caps  # in seconds of this machine
+    retry: RetryPolicy
+    salt: bytes
+    record_prompts: bool
+    lag: LagMeter
+    images_dir: Path | None = None
+
+    def facts(self, job: Job, in_flight: int) -> JobFacts:
+        """What is known of `job` as it goes out now."""
+        lane = self.lanes[job.cell.route]
+        now = datetime.now().astimezone()
+        return JobFacts(
+            run_id=self.run_id,
+            job=job,
+            model=self.model,
+            endpoint=lane.route.endpoint,
+            route_kind=lane.kind,
+            route_owner=lane.owner,
+            started_at=now.isoformat(timespec="milliseconds"),
+            timezone=now.tzname() or "",
+            prompt_hash=prompt_hash(job.prompt.text, self.salt),
+            prompt_text=job.prompt.text if self.record_prompts else None,
+            in_flight=in_flight,
+        )
+
+    def client_request_id(self, job: Job, number: int) -> str:
+        """The id that we send, by which the other side's log can be joined: ASCII, no secret in it."""
+        return f"{self.run_id}.{job.job_id}.a{number}"
+
+
+async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
+    """Send one job, with its retries, and say what became of it. Never raises for what a provider does.
+
+    A cancellation is recorded like any other end: the event comes back with outcome "cancelled".
+    """
+    lane = setting.lanes[job.cell.route]
+    facts = setting.facts(job, in_flight)
+    scrubber = Scrubber(prompt=job.prompt.text, secrets=lane.target.secrets())
+    dice = random.Random(f"{setting.run_id}/{job.job_id}")
+    exchanges: list[Exchange] = []
+    attempts: list[Attempt] = []
+    reason: str | None = None
+    zero_ns: int | None = None
+    while True:
+        exchange = await _attempt(setting, lane, job, len(attempts) + 1, scrubber)
+        # The job begins when its first attempt is handed to the transport: what the SDK needs to build it is ours.
+        zero_ns = zero_ns or exchange.trace.started_ns or WorldClock.now_ns()
+        attempt = make_attempt(exchange, zero_ns, setting.clock, scrubber)
+        exchanges.append(exchange)
+        attempts.append(attempt)
+        if exchange.cancelled:
+            break
+        pause_s = setting.retry.pause_s(attempt, now=datetime.now(UTC), dice=dice)
+        if pause_s is None:
+            break
+        reason = setting.retry.reason(attempt)
+        try:
+            await asyncio.sleep(setting.clock.here_s(pause_s))
+        except asyncio.CancelledError:
+            break
+    ended_ns = exchanges[-1].trace.ended_ns or zero_ns
+    if setting.images_dir is not None:
+        await asyncio.to_thread(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
+    return make_event(
+        facts,
+        exchanges,
+        attempts,
+        clock=setting.clock,
+        host_lag_ns=setting.lag.worst_ns(zero_ns, ended_ns),
+        retry_reason=reason,
+    )
+
+
+async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber: Scrubber) -> Exchange:
+    call = Call(
+        fields={"model": setting.model, "prompt": job.prompt.text, **_request(job)},
+        stream=job.cell.stream,
+        client_request_id=setting.client_request_id(job, number),
+        caps=setting.caps,
+    )
+    trace = Trace(setting.caps)
+    failure: tuple[str, ...] = ()
+    cancelled = False
+    try:
+        async with asyncio.timeout(setting.caps.total_s):
+            await lane.route.exchange(call, trace)
+    except TimeoutError as error:
+        trace.cap_fired = trace.cap_fired or "total"
+        failure = exception_chain(error)
+    except ExchangeFailed as error:
+        failure = exception_chain(error.__cause__)
+    except asyncio.CancelledError as error:
+        cancelled = True
+        failure = exception_chain(error)
+    trace.finish()
+    if cancelled:
+        answer, images = Answer(), ()
+    else:
+        answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job)
+    return Exchange(number, call.client_request_id, trace, failure, cancelled, answer, images)
+
+
+def _request(job: Job) -> dict[str, object]:
+    fields = job.cell.request()
+    fields.pop("stream", None)
+    return fields
+
+
+def _interpret(route: Route, trace: Trace, scrubber: Scrubber, job: Job) -> tuple[Answer, tuple[Decoded, ...]]:
+    """Parse and decode, in a worker thread: nothing of it may delay the loop that reads."""
+    answer = route.read(trace, scrubber)
+    images = tuple(
+        decode_image(payload.encoded, asked_format=job.cell.output_format, asked_size=job.cell.size)
+        for payload in answer.finals
+    )
+    return answer, images
+
+
+def _keep(folder: Path, job_id: str, images: tuple[Decoded, ...]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, image in enumerate(images):
+        if image.data and image.check.format:
+            (folder / f"{job_id}-{index}.{image.check.format}").write_bytes(image.data)

@@ -1,0 +1,263 @@
+"""From traces and answers to one `JobEvent`: the only place where stamps become marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.events import Attempt, CostBasis, Ended, ImageCheck, JobEvent, Marks, Outcome, Span
+from harness.metrics import job_clocks, phase_reached
+from harness.plan import Job
+from harness.prices import estimate_usd, usage_usd
+from harness.routes.base import Answer
+from harness.run.images import Decoded
+from harness.wire import evidence
+from harness.wire.clock import WorldClock
+from harness.wire.failures import how_it_ended
+from harness.wire.scrub import Scrubber
+from harness.wire.trace import Trace
+
+# Statuses with which the API refuses before it does any work: nothing is generated, so nothing is billed.
+REFUSED = frozenset({400, 401, 402, 403, 404, 413, 415, 422, 429})
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One attempt that is over: what the wire left, what it said, what the images are."""
+
+    number: int
+    client_request_id: str
+    trace: Trace
+    failure: tuple[str, ...]
+    cancelled: bool
+    answer: Answer
+    images: tuple[Decoded, ...]
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What is known of a job before it goes out."""
+
+    run_id: str
+    job: Job
+    model: str
+    endpoint: str
+    route_kind: str
+    route_owner: str
+    started_at: str
+    timezone: str
+    prompt_hash: str
+    prompt_text: str | None
+    in_flight: int
+
+
+def make_attempt(exchange: Exchange, zero_ns: int, clock: WorldClock, scrubber: Scrubber) -> Attempt:
+    """The attempt's record. `zero_ns` is the job's start."""
+    trace, answer = exchange.trace, exchange.answer
+    kept, ids = evidence.kept_headers(trace.headers)
+    kept = {name: scrubber.head(value, evidence.MAX_VALUE_CHARS) or "" for name, value in kept.items()}
+    fired = trace.cap_fired
+    cap_s = None if fired is None else trace.caps.get(fired)
+    return Attempt(
+        number=exchange.number,
+        client_request_id=exchange.client_request_id,
+        marks=_marks(exchange, zero_ns, clock),
+        ended=how_it_ended(trace, exchange.failure, cancelled=exchange.cancelled),
+        cap=fired,
+        cap_ms=None if cap_s is None else round(cap_s * clock.time_scale * 1000, 3),
+        failure=exchange.failure,
+        http_status=trace.http_status,
+        http_version=trace.http_version,
+        headers=kept,
+        request_id=ids.pop(evidence.REQUEST_ID, None),
+        ids=ids,
+        error=answer.error,
+        body_kind=answer.body_kind,
+        body_head=answer.body_head,
+        sse_events=answer.sse_events,
+        sse_comments=answer.sse_comments,
+        bytes_up=trace.bytes_up,
+        bytes_down=trace.bytes_down,
+        longest_silence_ms=clock.ms(0, trace.longest_silence_ns) if trace.longest_silence_ns else None,
+        connection_reused=trace.connection_reused,
+        addresses=tuple(trace.addresses),
+        stamp_source=trace.stamp_source,
+        server_ms=evidence.server_ms(kept),
+        gateway_retries=evidence.gateway_retries(kept),
+    )
+
+
+def _marks(exchange: Exchange, zero_ns: int, clock: WorldClock) -> Marks:
+    trace, answer = exchange.trace, exchange.answer
+
+    def at(ns: int | None) -> float | None:
+        return None if ns is None else clock.ms(zero_ns, ns)
+
+    def spans(pairs: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
+        return tuple(Span(first_byte_at_ms=clock.ms(zero_ns, a), whole_at_ms=clock.ms(zero_ns, b)) for a, b in pairs)
+
+    finals = spans([(payload.first_ns, payload.whole_ns) for payload in answer.finals])
+    final_at = max((span.whole_at_ms for span in finals), default=None)
+    rendering = [image.render_ms for image in exchange.images if image.render_ms is not None]
+    # Decoding runs on this machine's clock, after the world's: it is added as it is, never scaled.
+    rendered_at = None if final_at is None or not rendering else round(final_at + sum(rendering), 3)
+    started_ns = trace.started_ns or zero_ns
+    return Marks(
+        started_at_ms=clock.ms(zero_ns, started_ns),
+        pool_acquired_at_ms=at(trace.pool_acquired_ns),
+        dns_done_at_ms=at(trace.dns_done_ns),
+        tcp_connected_at_ms=at(trace.tcp_connected_ns),
+        tls_done_at_ms=at(trace.tls_done_ns),
+        request_sent_at_ms=at(trace.request_sent_ns),
+        first_byte_at_ms=at(trace.first_byte_ns),
+        headers_at_ms=at(trace.headers_ns),
+        first_body_byte_at_ms=at(trace.body.first_ns),
+        first_event_at_ms=at(answer.first_event_ns),
+        partial_images=spans(answer.partials),
+        final_images=finals,
+        final_image_at_ms=final_at,
+        body_end_at_ms=at(trace.body_end_ns),
+        rendered_at_ms=rendered_at,
+        last_byte_at_ms=at(trace.last_byte_ns),
+        ended_at_ms=clock.ms(zero_ns, trace.ended_ns or started_ns),
+    )
+
+
+def make_event(
+    facts: JobFacts,
+    exchanges: Sequence[Exchange],
+    attempts: Sequence[Attempt],
+    *,
+    clock: WorldClock,
+    host_lag_ns: int,
+    retry_reason: str | None,
+) -> JobEvent:
+    """The event of a job that is over."""
+    last, final, answer = attempts[-1], exchanges[-1], exchanges[-1].answer
+    checks = tuple(image.check for image in final.images)
+    outcome = outcome_of(final, last.ended, facts.job.cell.n)
+    cost_usd, basis = cost_of(facts, answer, outcome, last.http_status)
+    clocks = job_clocks(attempts)
+    notes = list(answer.notes)
+    if final.images and len(final.images) != facts.job.cell.n:
+        notes.append("image_count_differs")
+    return JobEvent(
+        **_shape(facts),
+        time_scale=clock.time_scale,
+        outcome=outcome,
+        phase=phase_reached(last.marks),
+        ended=last.ended,
+        http_status=last.http_status,
+        error_type=answer.error.type if answer.error else None,
+        error_code=answer.error.code if answer.error else None,
+        request_id=last.request_id,
+        retry_count=len(attempts) - 1,
+        retry_reason=retry_reason,
+        gateway_retries=last.gateway_retries,
+        timeout_layer=f"client.{last.cap}" if last.cap else None,
+        **clocks,
+        host_lag_ms=clock.ms(0, host_lag_ns),
+        bytes_up=sum(attempt.bytes_up for attempt in attempts),
+        bytes_down=sum(attempt.bytes_down for attempt in attempts),
+        images=checks,
+        resolved_size=answer.resolved_size,
+        resolved_quality=answer.resolved_quality,
+        resolved_format=answer.resolved_format,
+        usage=answer.usage,
+        cost_usd=cost_usd,
+        cost_basis=basis,
+        notes=tuple(notes),
+        attempts=tuple(attempts),
+    )
+
+
+def unknown_event(facts: JobFacts, clock: WorldClock, client_request_id: str) -> JobEvent:
+    """A job that was sent by a process that died: nobody saw the answer, and it may have been billed."""
+    seen_nothing = Attempt(
+        number=1,
+        client_request_id=client_request_id,
+        marks=Marks(started_at_ms=0.0, ended_at_ms=0.0),
+        ended="unseen",
+    )
+    return JobEvent(
+        **_shape(facts),
+        time_scale=clock.time_scale,
+        outcome="unknown",
+        phase="started",
+        ended="unseen",
+        cost_usd=estimated_usd(facts.model, facts.job),
+        cost_basis="maybe_billed",
+        notes=("in_flight_when_the_run_died",),
+        attempts=(seen_nothing,),
+    )
+
+
+def _shape(facts: JobFacts) -> dict[str, object]:
+    job, cell = facts.job, facts.job.cell
+    return {
+        "run_id": facts.run_id,
+        "job_id": job.job_id,
+        "cell": cell.id,
+        "block": job.block,
+        "position": job.position,
+        "request_started_at": facts.started_at,
+        "timezone": facts.timezone,
+        "route": cell.route,
+        "route_kind": facts.route_kind,
+        "route_owner": facts.route_owner,
+        "endpoint": facts.endpoint,
+        "model": facts.model,
+        "quality": cell.quality,
+        "size": cell.size,
+        "output_format": cell.output_format,
+        "output_compression": cell.output_compression,
+        "n": cell.n,
+        "stream": cell.stream,
+        "partial_images": cell.partial_images,
+        "background": cell.background,
+        "moderation": cell.moderation,
+        "prompt_chars": len(job.prompt.text),
+        "prompt_complexity": job.prompt.complexity,
+        "prompt_hash": facts.prompt_hash,
+        "prompt_text": facts.prompt_text,
+        "in_flight": facts.in_flight,
+    }
+
+
+def outcome_of(exchange: Exchange, ended: Ended, asked_n: int) -> Outcome:
+    """What became of the job, from its last attempt."""
+    trace, answer = exchange.trace, exchange.answer
+    if ended == "cancelled":
+        return "cancelled"
+    if trace.http_status is None and trace.request_sent_ns is None and trace.bytes_down == 0:
+        return "unreachable"
+    if answer.error is not None or (trace.http_status or 0) >= 400:
+        return "error"
+    if exchange.images:
+        checks: list[ImageCheck] = [image.check for image in exchange.images]
+        if any(check.format is None for check in checks):
+            return "bad_image"
+        right = len(checks) == asked_n and not any(check.problems for check in checks)
+        return "image" if right else "wrong_image"
+    return "empty" if ended == "complete" else "cut"
+
+
+def estimated_usd(model: str, job: Job) -> float | None:
+    """What the job's shape costs at list price; None when the API decides something that bears on it."""
+    cell = job.cell
+    return estimate_usd(model, cell.quality, cell.size, cell.n, cell.partial_images, len(job.prompt.text), cell.stream)
+
+
+def cost_of(facts: JobFacts, answer: Answer, outcome: Outcome, status: int | None) -> tuple[float | None, CostBasis]:
+    """USD and on what ground. What was cut may have been made and billed: it is counted, and marked."""
+    stated = usage_usd(facts.model, answer.usage)
+    if stated is not None:
+        return stated, "usage"
+    estimate = estimated_usd(facts.model, facts.job)
+    if outcome in {"image", "wrong_image"}:
+        return estimate, "estimate"
+    refused = outcome == "error" and status in REFUSED
+    filtered_late = answer.error is not None and answer.error.moderation_stage == "output"
+    if outcome == "unreachable" or (refused and not filtered_late):
+        return 0.0, "not_billed"
+    return estimate, "maybe_billed"

@@ -1,0 +1,107 @@
+"""The page as people see it: in a browser, wide and on a phone, light and dark."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.report import write_report
+
+from .test_html import RUNS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no chromium on the path; CI must look at the page")
+        pytest.skip("no chromium on the path")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    names = ("demo", "hostile", "no events")
+    return {name: write_report(RUNS[name]().write(tmp_path_factory.mktemp("run"))).html for name in names}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 760, 390, 320])
+@pytest.mark.parametrize("name", ["demo", "hostile", "no events"])
+def test_the_page_fits_says_nothing_and_fetches_nothing(
+    browser: Browser, pages: dict[str, Path], name: str, width: int, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    said: list[str] = []
+    left: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+
+    def stop(route) -> None:
+        if route.request.url.startswith("file:"):
+            route.continue_()
+        else:
+            left.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", stop)
+    page.goto(pages[name].as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert said == []
+    assert left == []
+    context.close()
+
+
+def test_a_phone_gets_its_own_drawing_and_readable_text(browser: Browser, pages: dict[str, Path]) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(pages["demo"].as_uri())
+    assert page.locator("#waterfalls figure.narrow").is_visible()
+    assert not page.locator("#waterfalls figure.wide").is_visible()
+    smallest = page.evaluate(
+        """Math.min(...[...document.querySelectorAll('svg.chart text')]
+             .map(text => text.getBoundingClientRect().height).filter(height => height > 0))"""
+    )
+    assert smallest >= 11
+    context.close()
+
+
+def test_the_skip_link_leads_to_the_answer(browser: Browser, pages: dict[str, Path]) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(pages["demo"].as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "answer"
+    context.close()
+
+
+def test_dark_text_on_dark_paper_does_not_happen(browser: Browser, pages: dict[str, Path]) -> None:
+    fills = []
+    for scheme in ("light", "dark"):
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(pages["demo"].as_uri())
+        fills.append(page.evaluate("getComputedStyle(document.querySelector('svg.chart text')).fill"))
+        context.close()
+    assert fills == ["rgb(87, 96, 106)", "rgb(155, 166, 178)"]

@@ -1,0 +1,253 @@
+"""The page: one file, nothing fetched, nothing injected, the same bytes each time."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from harness.conditions import RouteConditions
+from harness.diagnosis.model import Decision, EvidenceRow, Finding
+from harness.errors import UsageProblem
+from harness.events import ApiError
+from harness.report import read_summary, write_report
+from harness.report.html import render
+
+from . import build_run
+from .build_run import Run, cut_by_nginx, job, of_events
+
+VOID = {"meta", "br", "link", "img", "hr", "input", "col"}
+HOSTILE = (
+    "</title><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)> & \"quoted\" 'too' #010101"
+)
+
+
+class Page(HTMLParser):
+    """Every tag must be closed in order; collects what the tests look at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs), f"an attribute of <{tag}> is given twice"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def all(self, name: str) -> list[str]:
+        return [value for _, attrs in self.tags if (value := attrs.get(name)) is not None]
+
+    @property
+    def words(self) -> str:
+        return " ".join("".join(self.text).split())
+
+
+def page_of(run: Run, directory: Path, torn: bytes = b"") -> tuple[str, Page]:
+    text = write_report(run.write(directory, torn)).html.read_text(encoding="utf-8")
+    return text, Page(text)
+
+
+def failed() -> Run:
+    error = ApiError(type="requests", code="rate_limit_exceeded")
+    return of_events(
+        [job(n, seconds=0.2, outcome="error", status=429, error=error, cost_basis="not_billed") for n in range(4)]
+    )
+
+
+def streaming() -> Run:
+    return of_events([job(n, quality="high", seconds=190 + n, stream=True, partials_at_s=(9, 90)) for n in range(5)])
+
+
+def all_cut() -> Run:
+    events, verdicts = zip(*(cut_by_nginx(n) for n in range(6)), strict=True)
+    return of_events(list(events), list(verdicts))
+
+
+def hostile() -> Run:
+    error = ApiError(type=HOSTILE, code=HOSTILE, message=HOSTILE)
+    cut, verdict = cut_by_nginx(9, route=HOSTILE)
+    events = [
+        job(1, route=HOSTILE, size=HOSTILE, model=HOSTILE, cell=HOSTILE),
+        job(2, route=HOSTILE, outcome="error", status=400, error=error),
+        cut,
+    ]
+    verdict = msgspec.structs.replace(verdict, layer=HOSTILE, product=HOSTILE, setting=HOSTILE)
+    routes = (RouteConditions(name=HOSTILE, kind=HOSTILE, owner=HOSTILE),)
+    run = of_events(
+        events, [verdict], scenario=HOSTILE, why=HOSTILE, stopped_by=HOSTILE, status="partial", routes=routes
+    )
+    finding = Finding(
+        id="x", title=HOSTILE, state="holds", verdict="ok", evidence=(EvidenceRow(fact=HOSTILE),), next_step=HOSTILE
+    )
+    assert run.diagnosis is not None
+    run.diagnosis = msgspec.structs.replace(
+        run.diagnosis,
+        answer=HOSTILE,
+        findings=(finding,),
+        decision=Decision(kind="widen_timeout", sentence=HOSTILE, layer=HOSTILE),
+    )
+    return run
+
+
+RUNS = {
+    "demo": build_run.demo,
+    "healthy": build_run.healthy,
+    "all cut": all_cut,
+    "all refused": failed,
+    "streaming": streaming,
+    "no events": lambda: of_events([]),
+    "one event": lambda: of_events([job(1)]),
+    "hostile": hostile,
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_kind_of_run_gives_a_sound_page_that_fetches_nothing(name: str, tmp_path: Path) -> None:
+    text, page = page_of(RUNS[name](), tmp_path)
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
+    assert not page.all("src")
+    assert not page.all("srcset")
+    assert all(target.startswith("#") for target in page.all("href"))
+    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    assert "@import" not in text
+    assert not re.findall(r"url\((?!#)", text)
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+    assert {target[1:] for target in page.all("href")} <= set(ids)
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+    assert "default-src 'none'" in text
+    assert not re.findall(r"\b(nan|inf|None|NaT)\b", page.words)
+    for svg in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL):
+        root = ElementTree.fromstring(svg)
+        assert root.get("role") == "img"
+        assert [child.tag for child in root][:2] == ["title", "desc"]
+        named = (root.get("aria-labelledby") or "").split()
+        assert named == [root[0].get("id"), root[1].get("id")]
+        assert not re.findall(r"(?:fill|stroke): #", svg), "a colour of its own would not follow the page"
+
+
+def test_the_answer_the_decision_and_what_they_rest_on_come_first(tmp_path: Path) -> None:
+    _, page = page_of(build_run.demo(), tmp_path)
+    words = page.words
+    order = [
+        "Simulated world, 50 times faster. All times below are world times",
+        "False timeout: nginx on route edge gives up after 60 s",
+        "Raise proxy_read_timeout of nginx on route edge from 60 s to 360 s",
+        "What it rests on (proven)",
+        "10 of 10 high jobs ended with HTTP 504",
+        "97 of 110",
+        "Every cell",
+        "Definitions",
+    ]
+    places = [words.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_a_route_that_is_cut_shows_no_figure_it_cannot_know(tmp_path: Path) -> None:
+    text, page = page_of(build_run.demo(), tmp_path)
+    assert "cut by nginx at 60.1\u00a0s; the backend finished later" in text
+    assert "> 60.1 s not estimable 10 of 10 cut" in " ".join(page.words.split("\u00a0")).replace("s n", "s n") or (
+        "not estimable" in page.words
+    )
+
+
+def test_hostile_words_are_shown_and_do_nothing(tmp_path: Path) -> None:
+    text, page = page_of(hostile(), tmp_path)
+    assert "<script" not in text
+    assert "<img" not in text
+    assert HOSTILE in page.words
+    # Even a word that looks like one of our sentinel colours stays as it was.
+    assert text.count("#010101") >= 3
+
+
+def test_a_partial_run_says_so(tmp_path: Path) -> None:
+    run = of_events([job(1), job(2)], planned_jobs=10, status="partial", stopped_by="budget")
+    _, page = page_of(run, tmp_path, torn=b'{"event":"image_job","run')
+    assert "Partial run. 2 of 10 planned jobs are in the journal; stopped by budget" in page.words
+    assert "1 line of the journal could not be read and is left out" in page.words
+
+
+def test_a_complete_run_in_the_real_world_has_no_banner(tmp_path: Path) -> None:
+    text, _ = page_of(build_run.healthy(), tmp_path)
+    assert 'class="banner"' not in text
+
+
+def test_no_events_are_no_zeros(tmp_path: Path) -> None:
+    _, page = page_of(of_events([]), tmp_path)
+    assert "No job was run, so nothing can be said." in page.words
+    assert "$0" not in page.words
+    assert "no job was seen to its end" in page.words
+
+
+def test_definitions_are_linked_from_figures(tmp_path: Path) -> None:
+    _, page = page_of(build_run.demo(2), tmp_path)
+    targets = {target for target in page.all("href") if target.startswith("#def-")}
+    assert {"#def-final_image_ms", "#def-first_byte_ms", "#def-server_ms", "#def-wait_ms", "#def-km"} <= targets
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (write_report(build_run.demo(3).write(tmp_path / name)) for name in "ab")
+    assert first.summary.read_bytes() == second.summary.read_bytes()
+    assert first.html.read_bytes() == second.html.read_bytes()
+
+
+def test_the_page_is_rendered_from_the_summary_alone(tmp_path: Path) -> None:
+    paths = write_report(build_run.demo(2).write(tmp_path / "run"))
+    moved = paths.summary.rename(tmp_path / "elsewhere.json")
+    assert render(read_summary(moved)) == paths.html.read_text(encoding="utf-8")
+
+
+def test_a_run_that_was_not_diagnosed_is_a_usage_problem(tmp_path: Path) -> None:
+    directory = build_run.healthy(1).write(tmp_path)
+    (directory / "diagnosis.json").unlink()
+    with pytest.raises(UsageProblem, match="harness diagnose"):
+        write_report(directory)
+
+
+def test_five_thousand_jobs_make_a_page_under_three_megabytes(tmp_path: Path) -> None:
+    paths = write_report(build_run.many().write(tmp_path))
+    assert paths.html.stat().st_size < 3_000_000
+    Page(paths.html.read_text(encoding="utf-8"))
+
+
+def contrast(one: str, other: str) -> float:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_every_colour_of_text_stands_out_in_light_and_dark() -> None:
+    css = (Path(render.__code__.co_filename).parent / "templates" / "style.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\n *\}", css, flags=re.DOTALL)[:2]
+    assert len(blocks) == 2
+    for block in blocks:
+        colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+        text = [name for name in colours if name in ("ink", "muted", "accent", "ok", "bad", "warn") or "series" in name]
+        pairs = [(name, ground) for name in text for ground in ("paper", "raised")]
+        pairs += [("ok", "ok-tint"), ("bad", "bad-tint"), ("warn", "warn-tint"), ("ink", "warn-tint")]
+        weak = {pair: contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}
+        assert {pair: ratio for pair, ratio in weak.items() if ratio < 4.5} == {}

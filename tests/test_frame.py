@@ -1,0 +1,122 @@
+"""The journal as columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from harness.errors import UsageProblem
+from harness.events import ApiError, Attempt, JobEvent, Marks, Span, Usage, to_line
+from harness.frame import LEFT_OUT, frame_of, load_frame
+
+
+def an_attempt(number: int = 1, **changes: object) -> Attempt:
+    base = Attempt(
+        number=number,
+        client_request_id=f"c{number}",
+        marks=Marks(started_at_ms=0, request_sent_at_ms=12.5, ended_at_ms=900),
+        ended="complete",
+        http_status=200,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def an_event(**changes: object) -> JobEvent:
+    base = JobEvent(
+        run_id="r",
+        job_id="j1",
+        cell="c",
+        block=0,
+        position=0,
+        request_started_at="2026-01-01T00:00:00+00:00",
+        timezone="+00:00",
+        route="direct",
+        route_kind="images",
+        route_owner="openai",
+        endpoint="images.generate",
+        model="gpt-image-2",
+        prompt_chars=9,
+        prompt_hash="ab",
+        outcome="image",
+        ended="complete",
+        attempts=(an_attempt(),),
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def test_every_flat_field_of_an_event_is_a_column_or_left_out_with_a_reason() -> None:
+    columns = set(frame_of([an_event()]).columns)
+    fields = set(JobEvent.__struct_fields__)
+    assert fields - columns == set(LEFT_OUT) - {"notes"}
+
+
+def test_no_events_give_the_same_columns_with_the_same_kinds() -> None:
+    some, none = frame_of([an_event()]), frame_of([])
+    assert list(none.columns) == list(some.columns)
+    assert len(none) == 0
+    assert none["n"].dtype == some["n"].dtype == np.int64
+
+
+def test_what_did_not_happen_is_missing_and_not_zero() -> None:
+    frame = frame_of([an_event()])
+    assert np.isnan(frame["final_image_ms"][0])
+    assert frame["quality"].isna()[0]
+    assert np.isnan(frame["mark_final_image_at_ms"][0])
+
+
+def test_the_marks_are_those_of_the_last_attempt() -> None:
+    last = an_attempt(
+        2,
+        marks=Marks(
+            started_at_ms=1000,
+            partial_images=(Span(first_byte_at_ms=1400, whole_at_ms=1500),),
+            final_images=(Span(first_byte_at_ms=1900, whole_at_ms=2000),),
+            final_image_at_ms=2000,
+            ended_at_ms=2001,
+        ),
+        cap="idle",
+        headers={"server": "nginx"},
+        connection_reused=True,
+    )
+    first = an_attempt(1, http_status=429)
+    row = frame_of([an_event(attempts=(first, last), retry_count=1)]).iloc[0]
+    assert row["mark_started_at_ms"] == 1000
+    assert row["mark_partial_images"] == (1500,)
+    assert row["mark_final_first_byte_at_ms"] == 1900
+    assert (row["cap"], row["header_server"], row["connection_reused"]) == ("idle", "nginx", 1.0)
+    assert (row["attempt_count"], row["rate_limited_attempts"], row["attempt_statuses"]) == (2, 1, "429 200")
+
+
+def test_a_job_that_never_began_has_a_row() -> None:
+    row = frame_of([an_event(attempts=(), outcome="unknown", ended="unseen")]).iloc[0]
+    assert row["attempt_count"] == 0
+    assert np.isnan(row["mark_started_at_ms"])
+    assert row["mark_partial_images"] == ()
+
+
+def test_usage_is_spread_out_and_prompts_stay_behind() -> None:
+    frame = frame_of([an_event(usage=Usage(output_tokens=4160), prompt_text="a secret cat")])
+    assert frame["usage_output_tokens"][0] == 4160
+    assert "a secret cat" not in frame.to_csv()
+
+
+def test_lines_that_are_no_events_come_back_beside_the_frame(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    line = to_line(an_event(error_type="x", attempts=(an_attempt(error=ApiError(type="x")),)))
+    path.write_bytes(line + b'{"event":"image_job"}\n\n' + line + b'{"event":"image_')
+    frame, bad = load_frame(path)
+    assert len(frame) == 2
+    assert [(entry.line, entry.reason.split(" ")[0]) for entry in bad] == [(2, "not"), (5, "torn")]
+
+
+def test_a_missing_journal_is_a_usage_problem(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="cannot be read"):
+        load_frame(tmp_path / "none.jsonl")
+
+
+def test_rows_keep_the_order_of_the_journal() -> None:
+    frame = frame_of([an_event(job_id=name) for name in ("b", "a", "c")])
+    assert frame["job_id"].tolist() == ["b", "a", "c"]
