@@ -10,6 +10,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from harness.errors import HarnessError
+from harness.events import JobEvent
 from harness.packet.archive import pack
 from harness.packet.atomic import write_whole
 from harness.packet.canary import CANARY, poisoned
@@ -21,7 +25,7 @@ from harness.packet.leakscan import Hit, refuse, scan
 from harness.packet.members import NAMES, digest, members, opaque_tokens
 from harness.packet.public import public_text
 from harness.packet.schema import EscalationPacket
-from harness.packet.verify import check_archive
+from harness.packet.verify import check_archive, problem_place
 
 DEFAULT_NAME = "packet.zip"
 _CANARY = KnownValue("canary", CANARY)
@@ -67,9 +71,15 @@ def _shown(files: Mapping[str, bytes]) -> str:
 def _build(run_dir: Path, job_id: str | None) -> tuple[EscalationPacket, dict[str, bytes], list[KnownValue]]:
     inputs = read_inputs(run_dir)
     job = choose(inputs, job_id)
-    for twin, twin_job in poisoned(inputs, job):
-        refuse(_canary_hits(twin, twin_job.job_id))
-    packet = extract_from(inputs, job)
+    try:
+        for twin, twin_job in poisoned(inputs, job):
+            refuse(_canary_hits(twin, twin_job))
+        packet = extract_from(inputs, job)
+    except ValidationError as error:
+        raise HarnessError(
+            f"no packet was made: {problem_place(error)} does not fit the closed schema. Nothing was written; "
+            "this is a fault of the harness, please report it with this line"
+        ) from None
     files = members(packet)
     known = [
         _CANARY,
@@ -81,8 +91,8 @@ def _build(run_dir: Path, job_id: str | None) -> tuple[EscalationPacket, dict[st
     return packet, files, known
 
 
-def _canary_hits(twin: RunInputs, job_id: str) -> list[Hit]:
-    packet = extract_from(twin, next(event for event in twin.events if event.job_id == job_id))
+def _canary_hits(twin: RunInputs, job: JobEvent) -> list[Hit]:
+    packet = extract_from(twin, job)
     files = members(packet)
     return scan(files, known=[_CANARY], allowed=opaque_tokens(packet, files), names=NAMES)
 

@@ -1,8 +1,8 @@
 """Planted canaries: before a packet is written, one is made from inputs in which every open text is poisoned.
 
 The real packet cannot show that a field is closed: its own values may happen to be harmless. So a twin is built from
-the same job with a canary in place of, and then behind, every free string of events, conditions and diagnosis (keys
-of dictionaries too). When one sings in any member, a hole was made in wall 1 and nothing is written.
+the same job with a canary in place of, and then behind, every free string of events, conditions and diagnosis. When
+one sings in any member, a hole was made in wall 1 and nothing is written.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ def _closed(hint: Any) -> bool:
 
 
 def poison(value: Any, *, behind: bool) -> Any:
-    """The same record with a canary in (or behind) every open string. Equal strings stay equal."""
+    """The same record with a canary in (or behind) every open string. Equal strings stay equal.
+
+    In place, keys of dictionaries are poisoned too; behind, they stay, so that a known header carries a canary.
+    """
     if isinstance(value, str):
-        return f"{value} {CANARY}" if behind else f"{CANARY}{sum(value.encode('utf-8', 'replace')) % 997}x{len(value)}"
+        return f"{value}{CANARY}" if behind else f"{CANARY}{sum(value.encode('utf-8', 'replace')) % 997}x{len(value)}"
     if isinstance(value, msgspec.Struct):
         kind = type(value)
         hints = _HINTS.setdefault(kind, get_type_hints(kind))
@@ -45,7 +48,7 @@ def poison(value: Any, *, behind: bool) -> Any:
     if isinstance(value, tuple):
         return tuple(poison(one, behind=behind) for one in value)
     if isinstance(value, dict):
-        return {poison(key, behind=behind): poison(one, behind=behind) for key, one in value.items()}
+        return {key if behind else poison(key, behind=False): poison(one, behind=behind) for key, one in value.items()}
     return value
 
 

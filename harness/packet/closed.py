@@ -13,7 +13,13 @@ class Closed(BaseModel):
     """No unknown field, no coercion, no change after the fact, and no value shown in an error message."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, hide_input_in_errors=True, validate_default=True
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        validate_default=True,
+        revalidate_instances="always",
     )
 
 

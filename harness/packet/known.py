@@ -137,6 +137,7 @@ def text_forms(value: str) -> frozenset[str]:
     percent = quote(value, safe="")
     forms = {
         value, plain, plain.replace("/", "\\/"), json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1],
+        repr(value.encode("utf-8", "surrogatepass"))[2:-1],
         percent, quote(value), quote(percent, safe=""), value.replace(" ", "+"), html.escape(value),
         value.encode("utf-8", "surrogatepass").hex(), value.encode("utf-16-le", "surrogatepass").hex(),
         " ".join(value.split()),

@@ -60,9 +60,10 @@ def scan(
 def _text(data: bytes, shown: str, hits: set[Hit]) -> str:
     if len(data) > MAX_CHARS:
         hits.add(Hit(shown, "member-too-large"))
-    if not _plain(data[:MAX_CHARS]):
+        return ""  # refused already; not worth the time
+    if not _plain(data):
         hits.add(Hit(shown, "not-plain-text"))
-    return data[:MAX_CHARS].decode("utf-8", "replace")
+    return data.decode("utf-8", "replace")
 
 
 def _broken(text: str, wanted: Iterable[Needle], allowed: Collection[str]) -> set[str]:

@@ -7,6 +7,7 @@ for it is not signed.
 from __future__ import annotations
 
 import hmac
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,13 @@ def verify_packet(path: Path) -> VerifyResult:
     return VerifyResult(path, tuple(files), len(data), packet.schema_version, packet.tool_version, again)
 
 
+def problem_place(error: ValidationError) -> str:
+    """Where a packet breaks its schema, by the schema's own names: a foreign field's name is not repeated."""
+    path = error.errors(include_input=False, include_url=False, include_context=False)[0]["loc"]
+    known = json.dumps(EscalationPacket.model_json_schema())
+    return ".".join(str(part) if f'"{part}"' in known or isinstance(part, int) else "?" for part in path[:6])
+
+
 def check_archive(data: bytes) -> tuple[EscalationPacket, dict[str, bytes], bool]:
     """The packet and members of an archive whose parts all agree, and whether its texts were rendered again.
 
@@ -71,8 +79,9 @@ def check_archive(data: bytes) -> tuple[EscalationPacket, dict[str, bytes], bool
     try:
         packet = EscalationPacket.model_validate_json(files["packet.json"])
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False, include_url=False)[0]["loc"][:3])
-        raise UsageProblem(f"packet.json does not fit the schema ({error.error_count()} problems): {where}") from None
+        raise UsageProblem(
+            f"packet.json does not fit the schema ({error.error_count()} problems, the first at {problem_place(error)})"
+        ) from None
     said = {name: body for name, body in files.items() if name not in (MANIFEST, SUMS)}
     sums = "".join(f"{digest(body)}  {name}\n" for name, body in sorted({**said, MANIFEST: files[MANIFEST]}.items()))
     if not hmac.compare_digest(files[SUMS], sums.encode("ascii")):

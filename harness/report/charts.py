@@ -1,44 +1,17 @@
-"""The charts as inline SVG that belongs to the page: its text is text, its colours are the page's.
-
-matplotlib draws with sentinel colours (see `INKS`), which are then replaced by CSS variables, so that one drawing
-serves light, dark and print. Fonts, ids and references are cleaned up in the same pass; ids get a prefix of their own
-because several drawings share one document. matplotlib is imported on first use: text and JSON need none of it.
-"""
+"""The two charts of a report: the share of jobs done over time, and waterfalls of typical jobs."""
 
 from __future__ import annotations
 
-import html
-import io
 import math
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.report import format as fmt
 from harness.report.model import CurveLine, CurvePanel, WaterfallRow
+from harness.report.svg import FONT, INKS, SERIES, blank, finish, quiet, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-SERIES = 6  # colours of the page for routes: --series-0 …; more routes repeat them with another dash
-
-# Sentinel colour → CSS. Each is a colour that nothing else in a drawing has.
-INKS: dict[str, str] = {
-    "ink": "#010101",
-    "muted": "#020202",
-    "line": "#030303",
-    "bad": "#040404",
-    "paper": "#050505",
-    "accent": "#060606",
-    **{f"series-{index}": f"#07070{index}" for index in range(SERIES)},
-    **{
-        f"seg-{kind}": f"#08080{index}"
-        for index, kind in enumerate(("earlier", "connect", "upload", "wait", "partials", "download", "render"))
-    },
-}
-_CSS = {colour: f"var(--{name})" for name, colour in INKS.items()}
 SEGMENT_INK = {
     "earlier": "earlier",
     "pool": "connect",
@@ -52,46 +25,28 @@ SEGMENT_INK = {
     "render": "render",
 }
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1, 1.5)))
-_FONT = 12.0
-_CHAR = 0.56 * _FONT  # average width of a character, in px
+_CHAR = 0.56 * FONT  # average width of a character, in px
 _PLOT = 380  # width of the plot within a curve's panel, in px
-
-
-@contextmanager
-def _style(salt: str) -> Iterator[None]:
-    import matplotlib
-
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": salt,
-        "font.size": _FONT,
-        "font.family": "sans-serif",
-        "path.simplify": False,
-        "axes.linewidth": 1.0,
-        "text.parse_math": False,
-    }
-    with matplotlib.rc_context(settings):
-        yield
 
 
 def ecdf(panel: CurvePanel, chart_id: str, colours: dict[str, int]) -> str:
     """Share of jobs done by each moment, one line a route. 440 × 300 units."""
     width, height = 440, 300
-    with _style(chart_id):
-        figure = _figure(width, height)
+    with style(chart_id):
+        figure = blank(width, height)
         axes = figure.add_axes((46 / width, 44 / height, (width - 46 - 14) / width, (height - 44 - 12) / height))
         unit, name, limit = _time_axis(_with_room_for_names(panel, _extent(panel)))
         axes.set_xlim(0, limit)
         axes.set_ylim(0, 1.04)
-        _quiet_axes(axes)
+        quiet(axes)
         axes.set_yticks([0, 0.5, 0.9, 1], ["0", "50 %", "90 %", "100 %"])
-        axes.set_xlabel(f"final image, {name}", color=INKS["muted"], fontsize=_FONT)
+        axes.set_xlabel(f"final image, {name}", color=INKS["muted"], fontsize=FONT)
         axes.grid(axis="y", color=INKS["line"], linewidth=1)
         for position, line in enumerate(panel.lines):
             # Where two lines coincide, the earlier one shows as a rim around the later.
             _draw_curve(axes, line, colours[line.route], unit, limit, 2.0 + 1.3 * (len(panel.lines) - 1 - position))
         _label_curves(axes, panel, colours, unit, limit)
-        return _finish(figure, chart_id, width, height, f"Share of jobs done over time: {panel.title}", _tell(panel))
+        return finish(figure, chart_id, width, height, f"Share of jobs done over time: {panel.title}", _tell(panel))
 
 
 def _extent(panel: CurvePanel) -> float:
@@ -102,7 +57,11 @@ def _extent(panel: CurvePanel) -> float:
 
 
 def _name_of(line: CurveLine) -> str:
-    return f"{line.route} {fmt.duration(line.p50_ms)}"
+    return f"{_short(line.route, 24)} {fmt.duration(line.p50_ms)}"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _with_room_for_names(panel: CurvePanel, extent: float) -> float:
@@ -184,7 +143,7 @@ def _label_curves(axes: Axes, panel: CurvePanel, colours: dict[str, int], unit: 
         align = "left" if room else "right"
         spread = line.cut_at_ms[-1] > 1.05 * line.cut_at_ms[0]
         when = f"cut {'from' if spread else 'at'} {fmt.duration(line.cut_at_ms[0])}{' on' if spread else ''}"
-        for text in (when, f"{line.route}: {fmt.of(line.censored, line.n)}"):
+        for text in (when, f"{_short(line.route, 24)}: {fmt.of(line.censored, line.n)}"):
             rows += 1
             _say(axes, x + 8 / per_unit if room else limit, share + 0.065 * rows, text, colours[line.route], align)
 
@@ -196,7 +155,7 @@ def _at(line: CurveLine, share: float, unit: float) -> float:
 
 
 def _say(axes: Axes, x: float, y: float, text: str, colour: int, align: Any) -> None:
-    axes.text(x, y, text, color=INKS[f"series-{colour % SERIES}"], ha=align, va="center", fontsize=_FONT, zorder=7)
+    axes.text(x, y, text, color=INKS[f"series-{colour % SERIES}"], ha=align, va="center", fontsize=FONT, zorder=7)
 
 
 def _tell(panel: CurvePanel) -> str:
@@ -211,34 +170,34 @@ def _tell(panel: CurvePanel) -> str:
 def waterfall(rows: tuple[WaterfallRow, ...], chart_id: str, *, narrow: bool = False) -> str:
     """One bar a job on one time axis. 960 units wide, or 360 for a phone."""
     width = 360 if narrow else 960
-    left, right, top, bottom = 2, 16, 4, 42
+    left, right, top, bottom = 5, 16, 4, 42
     step = (78 if narrow else 60) if any(row.cut for row in rows) else (62 if narrow else 54)
     height = top + bottom + step * len(rows)
-    with _style(chart_id):
-        figure = _figure(width, height)
+    with style(chart_id):
+        figure = blank(width, height)
         plot_width = width - left - right
         axes = figure.add_axes((left / width, bottom / height, plot_width / width, (height - top - bottom) / height))
         longest = max(row.segments[-1].end_ms if row.segments else row.total_ms for row in rows)
         unit, name, limit = _time_axis(longest * 1.02)
         axes.set_xlim(0, limit)
         axes.set_ylim(step * len(rows), 0)
-        _quiet_axes(axes)
+        quiet(axes)
         axes.set_yticks([])
         axes.grid(axis="x", color=INKS["line"], linewidth=1)
-        axes.set_xlabel(f"since the job was started, {name}", color=INKS["muted"], fontsize=_FONT)
+        axes.set_xlabel(f"since the job was started, {name}", color=INKS["muted"], fontsize=FONT)
         if narrow:
             axes.locator_params(axis="x", nbins=4)
         for index, row in enumerate(rows):
             _draw_row(axes, row, index * step, unit, limit, plot_width, narrow)
         text = " ".join(_tell_row(row) for row in rows)
-        return _finish(figure, chart_id, width, height, "Where the time of typical jobs goes", text)
+        return finish(figure, chart_id, width, height, "Where the time of typical jobs goes", text)
 
 
 def _draw_row(axes: Axes, row: WaterfallRow, y: float, unit: float, limit: float, wide: float, narrow: bool) -> None:
     bar_top, bar_height = y + 24, 16
     middle = bar_top + bar_height / 2
-    shape = row.shape if not narrow or len(row.shape) + len(row.route) < 34 else row.shape[: 32 - len(row.route)] + "…"
-    axes.text(0, y + 13, f"{row.route} · {shape}", color=INKS["ink"], va="center", ha="left")
+    title = _short(f"{row.route} · {row.shape}", 42 if narrow else 100)
+    axes.text(0, y + 13, title, color=INKS["ink"], va="center", ha="left")
     for segment in row.segments:
         start, end = segment.start_ms / unit, segment.end_ms / unit
         axes.barh(
@@ -270,7 +229,7 @@ def _draw_row(axes: Axes, row: WaterfallRow, y: float, unit: float, limit: float
     axes.plot([end] * 2, [bar_top - 5, bar_top + bar_height + 5], color=INKS["bad"], linewidth=3, zorder=6)
     label = cut_sentence(row)
     px = end / limit * wide
-    if not narrow and px + (len(label) + 2) * _CHAR < wide:
+    if not narrow and len(title) * _CHAR + 12 < px < wide - (len(label) + 2) * _CHAR:
         axes.text(end + 8 / wide * limit, y + 13, label, color=INKS["bad"], va="center", ha="left", zorder=7)
     else:
         axes.text(0, bar_top + bar_height + 16, label, color=INKS["bad"], va="center", ha="left", zorder=7)
@@ -280,7 +239,7 @@ def cut_sentence(row: WaterfallRow) -> str:
     """ "cut by nginx at 60.1 s; the backend finished later": as much of it as is known."""
     if row.cut is None:
         return ""
-    by = row.cut.product or row.cut.layer
+    by = _short(row.cut.product or row.cut.layer or "", 32)
     text = f"cut by {by} at {fmt.duration(row.cut.at_ms)}" if by else f"cut at {fmt.duration(row.cut.at_ms)}"
     if row.cut.backend_finished is None:
         return text
@@ -290,68 +249,6 @@ def cut_sentence(row: WaterfallRow) -> str:
 def _tell_row(row: WaterfallRow) -> str:
     parts = ", ".join(f"{part.kind} {fmt.duration(part.end_ms - part.start_ms)}" for part in row.segments)
     return f"{row.route}, {row.shape}: {cut_sentence(row) or fmt.duration(row.total_ms)} ({parts})."
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-    FigureCanvasSVG(figure)
-    figure.patch.set_visible(False)
-    return figure
-
-
-def _quiet_axes(axes: Axes) -> None:
-    axes.patch.set_visible(False)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(INKS["muted"])
-    axes.tick_params(axis="both", length=0, labelsize=_FONT, labelcolor=INKS["muted"], pad=5)
-    axes.tick_params(axis="x", length=4, color=INKS["muted"])
-    axes.set_axisbelow(True)
-
-
-def _finish(figure: Figure, chart_id: str, width: int, height: int, title: str, text: str) -> str:
-    """The drawing as a fragment of a page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = buffer.getvalue()
-    body = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-    # Only inside tags: what a route is called is nobody's to rewrite.
-    body = re.sub(r"<[^>]+>", lambda match: _own_tag(match.group(), chart_id), body)
-    body = re.sub(r"<g>\s*</g>", "", body)
-    body = re.sub(r"\s*\n\s*", "\n", body).strip()
-    return (
-        f'<svg class="chart" role="img" viewBox="0 0 {width} {height}" '
-        f'aria-labelledby="{chart_id}-title {chart_id}-desc">'
-        f'<title id="{chart_id}-title">{html.escape(title)}</title>'
-        f'<desc id="{chart_id}-desc">{html.escape(text)}</desc>'
-        f'<g stroke-linejoin="round" stroke-linecap="butt">{body}</g></svg>'
-    )
-
-
-def _own_tag(tag: str, chart_id: str) -> str:
-    """One tag with the page's colours and fonts, ids of its own, and no digits that nobody sees."""
-    tag = tag.replace("xlink:href", "href")
-    if "href" in tag or tag.startswith(("<path", "<clipPath")):
-        tag = re.sub(r'\b(id="|href="#)', rf"\g<1>{chart_id}-", tag)
-    else:
-        tag = re.sub(r' id="[^"]*"', "", tag)
-    tag = re.sub(r"url\(#", f"url(#{chart_id}-", tag)
-    tag = re.sub(r"font: (?:(bold|\d+) )?([\d.]+)px [^;\"]+", _font, tag)
-    tag = re.sub(r"font-family: [^;]+; ", "", tag)
-    tag = re.sub(r' transform="rotate\(-?0 [^"]*"', "", tag)
-    tag = re.sub(r"#[0-9a-f]{6}\b", lambda match: _CSS.get(match.group(), match.group()), tag)
-    return re.sub(r"-?\d+\.\d{3,}", lambda match: f"{float(match.group()):.2f}".rstrip("0").rstrip("."), tag)
-
-
-def _font(match: re.Match[str]) -> str:
-    weight = f"; font-weight: {match.group(1)}" if match.group(1) else ""
-    return f"font-size: {float(match.group(2)):g}px{weight}"
 
 
 def has_room_for_curves(panel: CurvePanel) -> bool:

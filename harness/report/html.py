@@ -18,7 +18,7 @@ from harness.report.view import bad_headlines, condition_rows, decision_facts, f
 _SEGMENTS = (
     # kind, column, the metric that defines it
     ("earlier", "Earlier attempts", ""),
-    ("pool", "Connection wait", "pool_wait_ms"),
+    ("pool", "Pool", "pool_wait_ms"),
     ("dns", "DNS", "connect_ms"),
     ("tcp", "TCP", "connect_ms"),
     ("tls", "TLS", "connect_ms"),

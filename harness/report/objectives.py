@@ -143,10 +143,11 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
     if found.value is None:
         why = f"{curve.censored} of {curve.n} jobs were cut, too many to tell {objective.statistic}"
         return _known_from_below(good, limit, found.beyond or 0.0), why, value
-    if not found.thin:
-        return ("pass" if good(found.value, limit) else "fail"), counted, value
     low = found.low if found.low is not None else 0.0
     high = found.high if found.high is not None else math.inf
+    if not found.thin:
+        close = "; the interval holds the limit, so it was close" if good(low, limit) != good(high, limit) else ""
+        return ("pass" if good(found.value, limit) else "fail"), counted + close, value
     return (*_by_interval(good, limit, low, high, counted, found.n, found.floor), value)
 
 

@@ -11,6 +11,7 @@ from harness.report.charts import cut_sentence
 from harness.report.model import Estimate, Summary
 from harness.report.view import condition_rows, decision_facts, floors_sentence, rests_on
 
+_HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -27,8 +28,9 @@ def render(summary: Summary) -> str:
         *_conditions(summary),
         *_definitions(summary),
     ]
-    # A terminal must not be steered by what a route or a code is called.
-    return _CONTROL.sub("", "\n\n".join(parts)).replace("\u202f", " ") + "\n"
+    text = "\n\n".join(parts).replace("\u202f", " ").replace("\u00a0", " ")
+    # What a route or a code is called must steer neither a terminal nor a page that this Markdown becomes.
+    return _HTML.sub("&lt;", _CONTROL.sub("", text)) + "\n"
 
 
 def _top(summary: Summary) -> list[str]:
@@ -219,8 +221,8 @@ def _evidence(rows: Sequence[EvidenceRow]) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line of text, whatever was in it, and no HTML where the Markdown is shown as a page."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.split()))
+    """One line of text, whatever was in it."""
+    return " ".join(text.split())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

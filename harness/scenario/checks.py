@@ -21,7 +21,7 @@ _OURS = {"host", "content-length", "transfer-encoding", "connection", "content-t
 
 
 def size_rules(tree: Mapping[str, object]) -> dict[str, object]:
-    """Validation context: the model whose size rules hold; a name that is itself wrong most likely meant the default."""
+    """Validation context: the model whose size rules hold. A wrong name most likely meant the default."""
     model = tree.get("model", "gpt-image-2")
     try:
         return {"model": check_model(model) if isinstance(model, str) else "gpt-image-2"}

@@ -14,6 +14,7 @@ from harness.errors import UsageProblem
 from harness.events import ApiError, JobEvent
 from harness.packet import EscalationPacket, extract
 from harness.packet.schema import Size
+
 from .builder import (
     API_ID,
     OUR_ID,

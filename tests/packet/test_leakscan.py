@@ -30,7 +30,7 @@ from .builder import PROMPT, conditions, events
 SECRET = "Blaue Katze; auf 7 Dächern"
 
 
-def rules(text: str, *values: str, rule: str = "known", **more: object) -> set[str]:
+def rules(text: str, *values: str, rule: str = "known") -> set[str]:
     hits = scan({"a.txt": text.encode()}, known=[KnownValue(rule, value) for value in values])
     return {hit.rule for hit in hits} & {rule}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -46,7 +47,7 @@ def test_a_rate_limited_job_shows_its_windows(run_dir: Path) -> None:
 @pytest.mark.parametrize("job", ["j1", "j2", "j3", "j4", "j5", "j6", "j7", "j8"])
 def test_the_waterfall_is_well_formed_and_has_a_lane_an_attempt(run_dir: Path, job: str) -> None:
     packet = extract(run_dir, job)
-    root = ET.fromstring(waterfall(packet))  # noqa: S314
+    root = ET.fromstring(waterfall(packet))
     texts = [node.text or "" for node in root.iter("{http://www.w3.org/2000/svg}text")]
     assert sum(text.startswith("attempt ") for text in texts) == len(packet.attempts)
     for rect in root.iter("{http://www.w3.org/2000/svg}rect"):
@@ -63,7 +64,7 @@ def test_legs_follow_each_other_without_gap_and_end_at_the_end() -> None:
         "wait for a connection", "dns", "tcp", "tls", "upload", "wait for payload", "stream or download",
         "after the image",
     ]  # fmt: skip
-    assert all(one[1] == two[0] for one, two in zip(found, found[1:], strict=False))
+    assert all(one[1] == two[0] for one, two in pairwise(found))
     assert (found[0][0], found[-1][1]) == (0.0, 1010.0)
 
 

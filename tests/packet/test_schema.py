@@ -15,6 +15,7 @@ from harness.packet import EscalationPacket, extract
 from harness.packet.ids import PATTERNS, AnchoredId, IdHeader, fits
 from harness.packet.layers import CLASS_OF, product_of, setting_of
 from harness.packet.schema import Clocks
+
 from .builder import API_ID, RAY, UUID
 
 

@@ -85,11 +85,10 @@ DISGUISES: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("disguise", DISGUISES)
 @pytest.mark.parametrize(("rule", "secret"), SECRETS, ids=[f"{rule} {n}" for n, (rule, _) in enumerate(SECRETS)])
-def test_a_secret_is_found_in_every_disguise(rule: str, secret: str, disguise: str) -> None:
-    shown = DISGUISES[disguise](secret)
-    assert rule in {one for view in views(shown) for one in find(view)}
+def test_a_secret_is_found_in_every_disguise(rule: str, secret: str) -> None:
+    found = {name: {one for view in views(hide(secret)) for one in find(view)} for name, hide in DISGUISES.items()}
+    assert [name for name, rules in found.items() if rule not in rules] == []
 
 
 @pytest.mark.parametrize(

@@ -424,7 +424,7 @@ def _demo_diagnosis(run: Run, blocks: int) -> Diagnosis:
                 state="does_not_hold",
                 jobs=0,
                 of_jobs=blocks,
-                evidence=(EvidenceRow(fact="first partial images came 181 s before their final image", points="against"),),
+                evidence=(EvidenceRow(fact="first partial images came 181 s before the final one", points="against"),),
             ),
             Finding(id="silent-downgrade", title="Usage agrees with the quality asked for", state="does_not_hold"),
             Finding(

@@ -234,6 +234,8 @@ def test_a_median_with_enough_jobs_is_judged_by_its_value() -> None:
     events = [job(n, seconds=5) for n in range(11)]
     assert (judged(events).state, judged(events).value.value, judged(events).value.n) == ("pass", 5, 11)
     assert judged(events, value=4).state == "fail"
+    close = judged([job(n, seconds=5 + n) for n in range(11)], value=11)
+    assert (close.state, close.why) == ("pass", "11 jobs; the interval holds the limit, so it was close")
 
 
 def test_few_jobs_pass_only_when_their_whole_interval_does() -> None:

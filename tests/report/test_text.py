@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from harness.report.text import render
@@ -43,4 +46,10 @@ def test_a_name_cannot_steer_the_terminal_or_the_page() -> None:
 
 def test_few_jobs_are_starred() -> None:
     text = render(summary_of(build_run.healthy(3)))
-    assert "4.17\u00a0s*" in text
+    assert "4.17 s*" in text
+
+
+def test_text_needs_no_drawing_library_and_no_network_library() -> None:
+    code = "import sys, harness.report.text; print(*{'matplotlib', 'jinja2', 'httpx', 'openai'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,126 @@
+"""How long a cell will take, by a published profile, and which declared cap will cut it. Claims, not promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import UsageProblem
+from harness.scenario.cells import Cell
+from harness.scenario.fields import parse_size
+from harness.scenario.models import Scenario
+from harness.scenario.words import listing, nearest
+
+PROFILES_FILE = Path(__file__).parent.parent / "data" / "profiles.yaml"
+DEFAULT_PROFILE = "tuning-article"
+BASE_SIZE = "1024x1024"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a profile says about a cell, in seconds of the measured world. None when it does not say, and why."""
+
+    median_s: float | None
+    silence_s: float | None = None  # the longest time without a byte
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A cap that lies under what is expected."""
+
+    at_s: float
+    text: str
+
+
+@cache
+def profiles() -> Mapping[str, Any]:
+    """Every profile of ``data/profiles.yaml``; its head comment says what the fields mean."""
+    loaded: Mapping[str, Any] = yaml.safe_load(PROFILES_FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def profile_named(name: str) -> Mapping[str, Any]:
+    """One profile.
+
+    Raises:
+        UsageProblem: there is none of this name.
+    """
+    known = profiles()
+    if name not in known:
+        near = nearest(name, known)
+        raise UsageProblem(f"there is no latency profile {name}; write {near or listing(sorted(known))}")
+    profile: Mapping[str, Any] = known[name]
+    return profile
+
+
+def expect(scenario: Scenario, cell: Cell, name: str, profile: Mapping[str, Any]) -> Expected:
+    """Median and longest silence of a cell. Nothing is invented: a shape without a figure has none.
+
+    Without a stream, or with one that shows no previews, the silence is the whole wait. With previews it is the longest
+    gap: to the first one, or between two, which the profiles take to follow evenly until the end.
+    """
+    if cell.quality in (None, "auto") or cell.size in (None, "auto"):
+        return Expected(None, note="the API chooses quality or size, so the time is not known beforehand")
+    one = _one_image_s(profile, str(cell.quality), str(cell.size))
+    if one is None:
+        return Expected(None, note=f"profile {name} has no figure for {cell.quality} {cell.size}")
+    made = one if cell.n == 1 else one * cell.n * float(profile["n_factor"])
+    before = float(profile["overhead_s"]) + _added_s(scenario, cell)
+    if not cell.partial_images:
+        return Expected(made + before, made + before)
+    first = min(float(profile["stream"]["first_partial"]["median"]), made / 2)
+    return Expected(made + before, max(first + before, (made - first) / cell.partial_images))
+
+
+def _one_image_s(profile: Mapping[str, Any], quality: str, size: str) -> float | None:
+    listed = profile["seconds"].get(quality, {})
+    if size in listed:
+        return float(listed[size]["median"])
+    edges = parse_size(size)
+    if edges is None or BASE_SIZE not in listed:
+        return None
+    pixels = edges[0] * edges[1]
+    factor = next((rule["factor"] for rule in profile["sizes"] if pixels <= rule["up_to_pixels"]), None)
+    return None if factor is None else float(listed[BASE_SIZE]["median"]) * float(factor)
+
+
+def _added_s(scenario: Scenario, cell: Cell) -> float:
+    """What the simulated layer on the cell's route adds by declaration."""
+    layers = (scenario.simulator or {}).get("layers")
+    name = scenario.routes[cell.route].simulator_layer
+    layer = layers.get(name) if isinstance(layers, dict) and name is not None else None
+    added = layer.get("adds_s") if isinstance(layer, dict) else None
+    return float(added) if isinstance(added, int | float) and not isinstance(added, bool) else 0.0
+
+
+def cut(scenario: Scenario, cell: Cell, expected: Expected) -> Cut | None:
+    """The lowest cap that will cut the cell at its median, ours or a declared layer's; None when none will.
+
+    A first-byte cap counts the whole wait without a stream; with one the headers may come early, so nothing is said.
+    """
+    if expected.median_s is None or expected.silence_s is None:
+        return None
+    waits = {"total": expected.median_s, "idle": expected.silence_s}
+    if not cell.stream:
+        waits["first_byte"] = expected.median_s
+    ours = scenario.timeouts
+    caps = [
+        (layer.cap_s, f"{layer.layer} {layer.setting or layer.kind}", layer.kind)
+        for layer in scenario.routes[cell.route].chain
+    ]
+    caps += [
+        (ours.total, "our own timeouts.total", "total"),
+        (ours.first_byte, "our own timeouts.first_byte", "first_byte"),
+        (ours.idle, "our own timeouts.idle", "idle"),
+    ]
+    low = [(at_s, name) for at_s, name, kind in caps if at_s is not None and at_s < waits.get(kind, 0.0)]
+    if not low:
+        return None
+    at_s, name = min(low)
+    return Cut(at_s, f"{name} {at_s:g} s")

@@ -1,0 +1,115 @@
+"""A whole answer, planned before its first byte: what goes out when. Faults rewrite it; the player plays it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from harness.simulator.pictures import VARIANTS, picture_base64
+from harness.simulator.profiles import Timing
+from harness.simulator.requests import Refused, Shape
+
+Kind = Literal["partial", "completed", "body", "filler"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes that leave at `at_s` world seconds after the request was received."""
+
+    at_s: float
+    data: bytes
+    kind: Kind = "filler"
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Script:
+    """An answer. `cut_s` ends it by closing the connection, whatever pieces are left."""
+
+    status: int
+    headers: dict[str, str]
+    headers_s: float
+    pieces: tuple[Piece, ...]
+    made_s: float | None  # when the images were made; None when they never are
+    tokens: int = 0
+    cut_after: int | None = None  # close the connection after so many bytes of body; 0 means after the headers
+    no_reply: bool = False  # close without a single byte at headers_s
+    notes: tuple[str, ...] = field(default=())
+
+    def with_pieces(self, pieces: list[Piece]) -> Script:
+        """The same answer with other bytes, in order of time."""
+        return replace(self, pieces=tuple(sorted(pieces, key=lambda piece: piece.at_s)))
+
+
+def refusal(refused: Refused, at_s: float) -> Script:
+    """An error answer."""
+    data = json.dumps(refused.body).encode()
+    headers = {"content-type": "application/json", **refused.headers}
+    return Script(refused.status, headers, at_s, (Piece(at_s, data, "body"),), None)
+
+
+def usage(shape: Shape, *, details: bool) -> dict[str, Any]:
+    """The usage object; a stream's has no details of the output."""
+    value: dict[str, Any] = {
+        "total_tokens": shape.text_tokens + shape.output_tokens,
+        "input_tokens": shape.text_tokens,
+        "output_tokens": shape.output_tokens,
+        "input_tokens_details": {"text_tokens": shape.text_tokens, "image_tokens": 0},
+    }
+    if details:
+        value["output_tokens_details"] = {"image_tokens": shape.output_tokens, "text_tokens": 0}
+    return value
+
+
+def encoded(shape: Shape, variant: int) -> str:
+    """Base64 of one image of this shape."""
+    args = (shape.size, shape.output_format, shape.compression, shape.quality, variant % VARIANTS)
+    return picture_base64(*args).decode("ascii")
+
+
+def plain(shape: Shape, timing: Timing, created: int, variant: int) -> Script:
+    """``ImagesResponse``: everything at once when the last image is made."""
+    body = {
+        "created": created,
+        "background": shape.background,
+        "data": [{"b64_json": encoded(shape, variant + i)} for i in range(shape.n)],
+        "output_format": shape.output_format,
+        "quality": shape.quality,
+        "size": shape.size,
+        "usage": usage(shape, details=True),
+    }
+    headers = {"content-type": "application/json", "openai-processing-ms": f"{timing.generation_s * 1000:.0f}"}
+    piece = Piece(timing.done_s, json.dumps(body).encode(), "body")
+    return Script(200, headers, timing.done_s, (piece,), timing.done_s, shape.output_tokens)
+
+
+def streamed(shape: Shape, timing: Timing, created: int, variant: int) -> Script:
+    """Server-sent events: headers at once, partial images spread until the end, one completed event an image."""
+    shared = {
+        "created_at": created,
+        "size": shape.size,
+        "quality": shape.quality,
+        "background": shape.background,
+        "output_format": shape.output_format,
+    }
+    pieces: list[Piece] = []
+    gap = (timing.generation_s - timing.first_partial_s) / max(shape.partial_images, 1)
+    for index in range(shape.partial_images):
+        event = {"b64_json": encoded(shape, variant + index + 1), **shared, "partial_image_index": index}
+        at_s = timing.overhead_s + timing.first_partial_s + index * gap
+        pieces.append(Piece(at_s, frame("image_generation.partial_image", event), "partial", index))
+    for index in range(shape.n):
+        event = {"b64_json": encoded(shape, variant + index), **shared, "usage": usage(shape, details=False)}
+        pieces.append(Piece(timing.done_s, frame("image_generation.completed", event), "completed", index))
+    headers = {
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-cache",
+        "openai-processing-ms": f"{timing.overhead_s * 1000:.0f}",
+    }
+    return Script(200, headers, timing.overhead_s, tuple(pieces), timing.done_s, shape.output_tokens)
+
+
+def frame(event: str, data: dict[str, Any]) -> bytes:
+    """One event: its name stands on the event line and inside the data."""
+    return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n".encode()

@@ -1,0 +1,123 @@
+"""Ports: one server for the API itself and one for every layer in front of it, all in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, Router
+
+from harness.simulator.clock import SimClock
+from harness.simulator.entry import Entry
+from harness.simulator.profiles import Profile
+from harness.simulator.requests import MODELS
+from harness.simulator.truth import TruthLog
+from harness.simulator.world import Layer, World
+
+GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told to stop
+PATH = "/v1/images/generations"
+
+
+async def _models(request: Request) -> JSONResponse:  # noqa: ARG001
+    return JSONResponse({"object": "list", "data": [{"id": model, "object": "model"} for model in MODELS]})
+
+
+async def _health(request: Request) -> JSONResponse:  # noqa: ARG001
+    return JSONResponse({"ok": True})
+
+
+async def _not_found(request: Request) -> JSONResponse:
+    message = f"Invalid URL ({request.method} {request.url.path})"
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return JSONResponse({"error": error}, status_code=404)
+
+
+def router(entry: Entry) -> Router:
+    """The paths of one port. The router hands `send` through untouched, which the entry relies on."""
+    return Router(
+        [
+            Route(PATH, entry, methods=["POST"]),
+            Route("/v1/models", _models),
+            Route("/healthz", _health),
+            Route("/{path:path}", _not_found, methods=["GET", "POST", "PUT", "DELETE"]),
+        ]
+    )
+
+
+async def serve(world: World, *, host: str, port: int, log_path: Path | None, until_stdin_closes: bool) -> None:
+    """Serve until told to stop. Prints one JSON line with every address once all ports listen."""
+    clock, profile, log = SimClock(world.time_scale), Profile(world.profile), TruthLog(log_path)
+    layers = {"direct": Layer(), **world.layers}
+    entries = {name: Entry(name, layer, world, profile, clock, log) for name, layer in layers.items()}
+    sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}
+    servers = [_Server(router(entry), sockets[name]) for name, entry in entries.items()]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    if until_stdin_closes:
+        loop.add_reader(sys.stdin.fileno(), _stdin, stop)
+    running = [asyncio.create_task(server.serve()) for server in servers]
+    while not all(server.started for server in servers):
+        await asyncio.sleep(0.005)
+    shown = f"[{host}]" if ":" in host else host
+    addresses = {name: f"http://{shown}:{sock.getsockname()[1]}/v1" for name, sock in sockets.items()}
+    ready = {"ready": True, "pid": os.getpid(), "time_scale": world.time_scale, "entries": addresses}
+    print(json.dumps(ready), flush=True)
+    await stop.wait()
+    for server in servers:
+        server.should_exit = server.force_exit = True
+    await asyncio.gather(*running)
+    tasks = {task for entry in entries.values() for task in entry.tasks}
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=GRACE_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+    log.shut()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: several share one process, and it is ours to stop them."""
+
+    def __init__(self, app: Router, sock: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_level="critical",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                backlog=2048,
+            )
+        )
+        self._sock = sock
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        await self._serve([self._sock])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.set_inheritable(False)
+    return sock
+
+
+def _stdin(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()

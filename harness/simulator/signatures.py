@@ -1,0 +1,51 @@
+"""What named layers say when they give up: status, headers and page, as measured or as published."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+_HTML = {"content-type": "text/html"}
+_JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class GivesUp:
+    """A layer's own reply to a silent upstream."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def _error(message: str, type: str | None, code: str | None) -> bytes:
+    return json.dumps({"error": {"message": message, "type": type, "param": None, "code": code}}).encode()
+
+
+def page(product: str | None, cap_s: float, ray: str) -> GivesUp:
+    """The reply of `product` when its cap of `cap_s` fires; a bare 504 when it imitates nobody."""
+    if product == "nginx":
+        body = (
+            "<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>\r\n"
+            "<center><h1>504 Gateway Time-out</h1></center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
+        )
+        return GivesUp(504, {"server": "nginx/1.22.1", **_HTML}, body.encode())
+    if product == "haproxy":
+        body = "<html><body><h1>504 Gateway Time-out</h1>\nThe server didn't respond in time.\n</body></html>\n"
+        return GivesUp(504, {"cache-control": "no-cache", **_HTML}, body.encode())
+    if product == "envoy":
+        return GivesUp(504, {"server": "envoy", "content-type": "text/plain"}, b"upstream request timeout")
+    if product == "cloudflare":
+        title = "<title>api.example.com | 524: A timeout occurred</title>"
+        body = f"<!DOCTYPE html>\n<html><head>{title}</head><body><h1>Error code 524</h1></body></html>\n"
+        return GivesUp(524, {"server": "cloudflare", "cf-ray": ray, **_HTML}, body.encode())
+    if product == "azure":
+        body = json.dumps({"error": {"code": "Timeout", "message": "The operation was timeout."}})
+        return GivesUp(408, dict(_JSON), body.encode())
+    if product == "litellm":
+        message = "litellm.Timeout: APITimeoutError - Request timed out. Error_str: Request timed out."
+        return GivesUp(408, {"x-litellm-timeout": f"{cap_s}", **_JSON}, _error(message, "invalid_request_error", "408"))
+    if product == "portkey":
+        message = f"Request exceeded the timeout sent in the request: {cap_s * 1000:.0f}ms"
+        return GivesUp(408, dict(_JSON), _error(message, "timeout_error", None))
+    return GivesUp(504, {"content-type": "text/plain"}, b"gateway timeout")

@@ -1,0 +1,74 @@
+"""The simulator's own record: what really happened, one JSON line a request, written when all of it is over.
+
+Fields: client_request_id, request_id · entry (layer or "direct") · received_at (ISO, UTC) · status (what the backend
+decided), status_sent (what left the entry; null when nothing did) · quality, size, output_format, n, stream ·
+latency_s (planned, world seconds) · fault · time_scale · CLOCK_MONOTONIC stamps in ns, null when it did not happen:
+received_ns, request_body_ns, headers_sent_ns, first_body_byte_ns, made_ns, response_end_ns, client_gone_ns,
+cap_fired_ns · events: [{kind, index, start_ns, end_ns, bytes}] as handed to the socket · finished (the image was
+made), finished_after_client_left · billed_output_tokens · note. Never the prompt, never the key.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Truth:
+    """One request."""
+
+    client_request_id: str | None
+    request_id: str
+    entry: str
+    received_at: str
+    received_ns: int
+    time_scale: float
+    status: int | None = None
+    status_sent: int | None = None
+    quality: str | None = None
+    size: str | None = None
+    output_format: str | None = None
+    n: int | None = None
+    stream: bool | None = None
+    latency_s: float | None = None
+    fault: str | None = None
+    request_body_ns: int | None = None
+    headers_sent_ns: int | None = None
+    first_body_byte_ns: int | None = None
+    made_ns: int | None = None
+    response_end_ns: int | None = None
+    client_gone_ns: int | None = None
+    cap_fired_ns: int | None = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+    finished: bool = False
+    finished_after_client_left: bool = False
+    billed_output_tokens: int = 0
+    note: str | None = None
+
+    def close(self) -> None:
+        """Draw the conclusions from the stamps."""
+        left = self.cap_fired_ns or self.client_gone_ns
+        self.finished = self.made_ns is not None
+        self.finished_after_client_left = self.made_ns is not None and left is not None and self.made_ns > left
+
+
+class TruthLog:
+    """Appends records to a file, if there is one, and keeps count of what is still open."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = None if path is None else path.open("ab", buffering=0)
+        self.open: set[int] = set()
+
+    def write(self, truth: Truth) -> None:
+        """Write one record as one line."""
+        truth.close()
+        if self._file is not None:
+            self._file.write(json.dumps(asdict(truth)).encode() + b"\n")
+
+    def shut(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
