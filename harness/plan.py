@@ -40,6 +40,7 @@ class CellPlan:
 
     cell: Cell
     median_s: float | None  # of the model and the declared delays of a simulated layer, in the measured world
+    time_basis: str | None  # published, derived, assumed or scaled
     time_note: str | None
     price: PriceEstimate
     cut_by: str | None = None  # the lowest declared cap that lies under the median, in words
@@ -128,6 +129,7 @@ class Plan:
                 {
                     **asdict(plan.cell),
                     "median_s": _rounded(plan.median_s, 1),
+                    "time_basis": plan.time_basis,
                     "time_note": plan.time_note,
                     "usd": _rounded(plan.price.usd, 6),
                     "upper_usd": _rounded(plan.price.upper_usd, 6),
@@ -220,6 +222,7 @@ def _plan_cell(scenario: Scenario, cell: Cell, name: str, figures: Mapping[str, 
     return CellPlan(
         cell=cell,
         median_s=expected.median_s,
+        time_basis=expected.basis,
         time_note=expected.note,
         price=_price(scenario.model, cell, round(sum(lengths) / len(lengths))),
         cut_by=capped.text if capped else None,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import pandas as pd
 
-from harness.conditions import BACKEND_FILE, EVENTS_FILE, RunConditions, read_conditions
+from harness.conditions import BACKEND_FILE, EVENTS_FILE, Host, RouteConditions, RunConditions, read_conditions
 from harness.diagnosis.audit import Audit
 from harness.diagnosis.case import Case
 from harness.diagnosis.decision import decide
 from harness.diagnosis.headline import answer, headline
 from harness.diagnosis.model import Diagnosis, EvidenceRow, Finding, Grade, JobVerdict, write_diagnosis
 from harness.diagnosis.registry import AUDITS
-from harness.frame import load_frame
+from harness.events import JobEvent, from_line
+from harness.frame import frame_of, load_frame
 from harness.ingest.backend import BackendLog, read_backend_log
 
 EXAMPLES = 5
@@ -38,6 +42,40 @@ def diagnose_run(run_dir: Path, backend_log: Path | None = None) -> tuple[Diagno
     diagnosis, verdicts = judge(jobs, conditions, backend, unreadable_lines=len(bad_lines))
     write_diagnosis(run_dir, diagnosis, verdicts)
     return diagnosis, verdicts
+
+
+def diagnose_events(lines: BinaryIO, backend_log: Path | None = None) -> tuple[Diagnosis, list[JobVerdict]]:
+    """Diagnose events without their run: nothing is known of chains and of which route is the direct one."""
+    events: list[JobEvent] = []
+    unreadable = 0
+    for line in lines:
+        if line.strip():
+            try:
+                events.append(from_line(line))
+            except msgspec.MsgspecError:
+                unreadable += 1
+    backend = read_backend_log(backend_log) if backend_log is not None else None
+    return judge(frame_of(events), _bare_conditions(events), backend, unreadable_lines=unreadable)
+
+
+def _bare_conditions(events: Sequence[JobEvent]) -> RunConditions:
+    routes = {
+        event.route: RouteConditions(name=event.route, kind=event.route_kind, owner=event.route_owner)
+        for event in events
+    }
+    return RunConditions(
+        run_id=events[0].run_id if events else "none",
+        scenario="",
+        why="",
+        scenario_sha256="",
+        seed=0,
+        started_at=events[0].request_started_at if events else "",
+        timezone="",
+        planned_jobs=len(events),
+        blocks=max((event.block for event in events), default=0),
+        routes=tuple(routes.values()),
+        host=Host(python="", platform="", cpus=0, openai_sdk="", harness=""),
+    )
 
 
 def judge(

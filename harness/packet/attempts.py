@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.events import ApiError, Attempt, JobEvent, Marks
+from harness.packet.facts import AttemptFacts, ErrorFacts, MarksMs, RateBucket, RateWindow
 from harness.packet.ids import PATTERNS, AnchoredId, fits
 from harness.packet.layers import product_of
 from harness.packet.messages import message_id
 from harness.packet.narrow import Narrower
-from harness.packet.schema import AttemptFacts, ErrorFacts, MarksMs, RateBucket, RateWindow
 from harness.packet.vocabulary import (
     HTTP_VERSIONS,
     ErrorCode,

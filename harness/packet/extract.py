@@ -15,6 +15,7 @@ from harness.packet.asking import decision, timeout_layer
 from harness.packet.attempts import all_attempts, job_error
 from harness.packet.choose import choose
 from harness.packet.compare import compare, when
+from harness.packet.facts import Clocks
 from harness.packet.inputs import RunInputs, read_inputs
 from harness.packet.layers import CLASS_OF, layer_class_of, product_of, setting_of
 from harness.packet.narrow import Narrower
@@ -22,7 +23,6 @@ from harness.packet.schema import (
     SCHEMA_VERSION,
     Answer,
     ChainLayer,
-    Clocks,
     EscalationPacket,
     LocalChain,
     RequestShape,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.metrics import METRICS
-from harness.packet.schema import AttemptFacts, ErrorFacts, EscalationPacket, Unknown
+from harness.packet.facts import AttemptFacts, ErrorFacts, Unknown
+from harness.packet.schema import EscalationPacket
 from harness.packet.words import (
     RECIPIENTS,
     VERDICTS,

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Literal, TypeVar
 
-from harness.packet.schema import DropKind, Dropped, Size, Unknown
+from harness.packet.facts import Unknown
+from harness.packet.schema import DropKind, Dropped, Size
 from harness.packet.shapes import looks_private
 from harness.packet.vocabulary import normal
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from harness.packet.schema import AttemptFacts, EscalationPacket, MarksMs
+from harness.packet.facts import AttemptFacts, MarksMs
+from harness.packet.schema import EscalationPacket
 
 WIDTH, LEFT, RIGHT, LANE, TOP = 900, 90, 30, 46, 56
 _PLOT = WIDTH - LEFT - RIGHT

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from harness.events import JobEvent
 
 
 @dataclass
@@ -37,3 +40,9 @@ class Budget:
         """A job ended. Where its cost is unknown, the estimate stands: better too careful than too rich."""
         self.reserved_usd -= estimate_usd or 0.0
         self.spent_usd += (estimate_usd or 0.0) if cost_usd is None else cost_usd
+
+    def recall(self, events: Iterable[JobEvent]) -> None:
+        """Count what an earlier part of this run has sent and spent."""
+        for event in events:
+            self.sent_jobs += 1
+            self.spent_usd += event.cost_usd or 0.0

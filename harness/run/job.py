@@ -137,9 +137,8 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
         cancelled = True
         failure = exception_chain(error)
     trace.finish()
-    if cancelled:
-        answer, images = Answer(), ()
-    else:
+    answer, images = Answer(), tuple[Decoded, ...]()
+    if not cancelled:
         answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job)
     return Exchange(number, call.client_request_id, trace, failure, cancelled, answer, images)
 

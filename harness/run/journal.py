@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -66,6 +67,12 @@ class Journal:
     def on_their_way(self) -> set[str]:
         """Jobs that were sent by a process that died before it saw their end."""
         return set(self.sent) - self.finished
+
+    def finished_events(self) -> Iterator[JobEvent]:
+        """The events of jobs that were over before this process began."""
+        for _, result in iter_events(self.run_dir / EVENTS_FILE):
+            if isinstance(result, JobEvent):
+                yield result
 
     def send(self, send: Send) -> None:
         """Say that a job is about to go out."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.events import Attempt, CostBasis, Ended, ImageCheck, JobEvent, Marks, Outcome, Span
 from harness.metrics import job_clocks, phase_reached
 from harness.plan import Job
-from harness.prices import estimate_usd, usage_usd
+from harness.prices import usage_usd
 from harness.routes.base import Answer
 from harness.run.images import Decoded
 from harness.wire import evidence
@@ -137,7 +138,7 @@ def make_event(
     checks = tuple(image.check for image in final.images)
     outcome = outcome_of(final, last.ended, facts.job.cell.n)
     cost_usd, basis = cost_of(facts, answer, outcome, last.http_status)
-    clocks = job_clocks(attempts)
+    clocks: dict[str, Any] = {**job_clocks(attempts)}
     notes = list(answer.notes)
     if final.images and len(final.images) != facts.job.cell.n:
         notes.append("image_count_differs")
@@ -185,14 +186,14 @@ def unknown_event(facts: JobFacts, clock: WorldClock, client_request_id: str) ->
         outcome="unknown",
         phase="started",
         ended="unseen",
-        cost_usd=estimated_usd(facts.model, facts.job),
+        cost_usd=facts.job.estimate_usd,
         cost_basis="maybe_billed",
         notes=("in_flight_when_the_run_died",),
         attempts=(seen_nothing,),
     )
 
 
-def _shape(facts: JobFacts) -> dict[str, object]:
+def _shape(facts: JobFacts) -> dict[str, Any]:
     job, cell = facts.job, facts.job.cell
     return {
         "run_id": facts.run_id,
@@ -242,18 +243,12 @@ def outcome_of(exchange: Exchange, ended: Ended, asked_n: int) -> Outcome:
     return "empty" if ended == "complete" else "cut"
 
 
-def estimated_usd(model: str, job: Job) -> float | None:
-    """What the job's shape costs at list price; None when the API decides something that bears on it."""
-    cell = job.cell
-    return estimate_usd(model, cell.quality, cell.size, cell.n, cell.partial_images, len(job.prompt.text), cell.stream)
-
-
 def cost_of(facts: JobFacts, answer: Answer, outcome: Outcome, status: int | None) -> tuple[float | None, CostBasis]:
     """USD and on what ground. What was cut may have been made and billed: it is counted, and marked."""
     stated = usage_usd(facts.model, answer.usage)
     if stated is not None:
         return stated, "usage"
-    estimate = estimated_usd(facts.model, facts.job)
+    estimate = facts.job.estimate_usd
     if outcome in {"image", "wrong_image"}:
         return estimate, "estimate"
     refused = outcome == "error" and status in REFUSED

@@ -15,7 +15,7 @@ from harness.run.budget import Budget
 from harness.run.job import Setting, run_job
 from harness.run.journal import Journal, Send
 from harness.run.progress import RunProgress
-from harness.run.record import estimated_usd, unknown_event
+from harness.run.record import unknown_event
 
 SCALE_HEADER = "x-simulator-time-scale"
 
@@ -103,7 +103,7 @@ class Runner:
             job = next(feed, None)
             if job is None:
                 return
-            estimate = estimated_usd(self._setting.model, job)
+            estimate = job.estimate_usd
             refusal = self._budget.refuses(estimate)
             if refusal is not None:
                 self._draining = True

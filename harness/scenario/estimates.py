@@ -19,6 +19,7 @@ from harness.scenario.words import listing, nearest
 PROFILES_FILE = Path(__file__).parent.parent / "data" / "profiles.yaml"
 DEFAULT_PROFILE = "tuning-article"
 BASE_SIZE = "1024x1024"
+BASE_PIXELS = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Expected:
 
     median_s: float | None
     silence_s: float | None = None  # the longest time without a byte
+    basis: str | None = (
+        None  # published, derived or assumed, as the profile says of the figure; scaled from another size
+    )
     note: str | None = None
 
 
@@ -40,9 +44,10 @@ class Cut:
 
 @cache
 def profiles() -> Mapping[str, Any]:
-    """Every profile of ``data/profiles.yaml``; its head comment says what the fields mean."""
-    loaded: Mapping[str, Any] = yaml.safe_load(PROFILES_FILE.read_text(encoding="utf-8"))
-    return loaded
+    """Every profile of ``data/profiles.yaml``; its head comment says what the fields mean and how a median is found."""
+    loaded = yaml.safe_load(PROFILES_FILE.read_text(encoding="utf-8"))
+    named: Mapping[str, Any] = loaded["profiles"]
+    return named
 
 
 def profile_named(name: str) -> Mapping[str, Any]:
@@ -67,27 +72,28 @@ def expect(scenario: Scenario, cell: Cell, name: str, profile: Mapping[str, Any]
     """
     if cell.quality in (None, "auto") or cell.size in (None, "auto"):
         return Expected(None, note="the API chooses quality or size, so the time is not known beforehand")
-    one = _one_image_s(profile, str(cell.quality), str(cell.size))
+    one, basis = _one_image(profile, str(cell.quality), str(cell.size))
     if one is None:
         return Expected(None, note=f"profile {name} has no figure for {cell.quality} {cell.size}")
-    made = one if cell.n == 1 else one * cell.n * float(profile["n_factor"])
-    before = float(profile["overhead_s"]) + _added_s(scenario, cell)
+    made = one if cell.n == 1 else one * cell.n * sum(profile["n_factor"]) / len(profile["n_factor"])
+    added = _added_s(scenario, cell)
     if not cell.partial_images:
-        return Expected(made + before, made + before)
-    first = min(float(profile["stream"]["first_partial"]["median"]), made / 2)
-    return Expected(made + before, max(first + before, (made - first) / cell.partial_images))
+        return Expected(made + added, made + added, basis)
+    first = min(float(profile["first_partial_s"]["median"]), made * float(profile["first_partial_max_share"]))
+    return Expected(made + added, max(first + added, (made - first) / cell.partial_images), basis)
 
 
-def _one_image_s(profile: Mapping[str, Any], quality: str, size: str) -> float | None:
-    listed = profile["seconds"].get(quality, {})
+def _one_image(profile: Mapping[str, Any], quality: str, size: str) -> tuple[float | None, str | None]:
+    """Median seconds of one image and what they rest on."""
+    listed = profile["latency_s"].get(quality, {})
     if size in listed:
-        return float(listed[size]["median"])
+        return float(listed[size]["median"]), listed[size].get("basis")
     edges = parse_size(size)
     if edges is None or BASE_SIZE not in listed:
-        return None
-    pixels = edges[0] * edges[1]
-    factor = next((rule["factor"] for rule in profile["sizes"] if pixels <= rule["up_to_pixels"]), None)
-    return None if factor is None else float(listed[BASE_SIZE]["median"]) * float(factor)
+        return None, None
+    pixels, scale = edges[0] * edges[1], profile["scale"]
+    factor = min(max(pixels / BASE_PIXELS, float(scale["min"])), float(scale["max"]))
+    return float(listed[BASE_SIZE]["median"]) * factor, "scaled"
 
 
 def _added_s(scenario: Scenario, cell: Cell) -> float:

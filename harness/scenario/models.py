@@ -205,7 +205,7 @@ class Scenario(_Model):
     seed: int = Field(0, ge=0, le=2**53, description="Decides the order within each block.")
     routes: Annotated[Mapping[f.Slug, RouteSpec], Field(min_length=1)] = Field(description="Ways to reach the model.")
     simulator: dict[str, Any] | None = Field(None, description="Handed to the embedded API as it stands.")
-    load: Load = Field(Load(), description="How much at once.")
+    load: Load = Field(Load(), description="How many jobs at once.")
     timeouts: Timeouts = Field(Timeouts(), description="Our own caps.")
     retry: Retry = Field(Retry(), description="When a job is sent again; never by default.")
     budget: Budget = Field(Budget(), description="What a run may spend.")

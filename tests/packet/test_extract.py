@@ -108,6 +108,13 @@ def test_an_id_in_the_wrong_place_is_dropped_and_counted(tmp_path: Path) -> None
     assert dropped(packet)["id"] == 3
 
 
+def test_a_client_id_that_spells_out_the_scenarios_name_is_dropped(tmp_path: Path) -> None:
+    sent = attempt(client_request_id="falcon-launch-20261120-101500-3f2a.b1p3.a1", request_id=API_ID)
+    packet = one(tmp_path, event("j", attempts=(sent,)))
+    assert [i.header for i in packet.ids()] == ["x-request-id"]
+    assert dropped(packet)["id"] == 1
+
+
 def test_an_azure_id_is_not_said_twice(tmp_path: Path) -> None:
     sent = attempt(ids={"apim-request-id": UUID}, request_id=UUID)
     packet = one(tmp_path, event("j", route_owner="azure", attempts=(sent,)))

@@ -11,8 +11,8 @@ import pytest
 
 from harness.diagnosis.model import DecisionKind, VerdictName
 from harness.packet import extract
+from harness.packet.facts import MarksMs
 from harness.packet.markdown import markdown
-from harness.packet.schema import MarksMs
 from harness.packet.vocabulary import Recipient
 from harness.packet.waterfall import legs, waterfall
 from harness.packet.words import ASKED, LOOK_UP, RECIPIENTS, VERDICTS

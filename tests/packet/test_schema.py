@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from harness.diagnosis.catalog import load_catalog
 from harness.metrics import METRICS
 from harness.packet import EscalationPacket, extract
+from harness.packet.facts import Clocks
 from harness.packet.ids import PATTERNS, AnchoredId, IdHeader, fits
 from harness.packet.layers import CLASS_OF, product_of, setting_of
-from harness.packet.schema import Clocks
 
 from .builder import API_ID, RAY, UUID
 

@@ -1,0 +1,60 @@
+"""The command line: one file a verb, imported when it is called. No logic here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from harness import __version__
+from harness.errors import EXIT_CODES
+
+VERBS: dict[str, str] = {
+    "ping": "Send one job and draw its waterfall.",
+    "plan": "Show matrix, order, time and cost of a scenario; opens no connection.",
+    "run": "Run a scenario into a journal, or go on with one.",
+    "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
+    "report": "Write summary.json and one self-contained report.html.",
+    "packet": "Write, preview or verify a sanitized escalation packet.",
+    "simulate": "Serve the embedded image API on loopback.",
+}
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
+
+
+class _Lazy(click.Group):
+    """Imports a verb when it is called, so that --help starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"harness.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], VERBS, 1)
+            if close:
+                raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs, in the order of work"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=_Lazy, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Tells slow from falsely timed out: latency diagnosis for image-generation APIs."""

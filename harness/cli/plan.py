@@ -1,0 +1,59 @@
+"""harness plan"""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli.common import emit_json, format_option, load, scenario_argument
+
+
+@click.command("plan")
+@scenario_argument
+@click.option("--profile", help="Latency profile to estimate with (default: the scenario's, else tuning-article).")
+@click.option("--order", is_flag=True, help="List every job in the order in which it will go out.")
+@format_option
+def command(scenario: str, profile: str | None, order: bool, form: str) -> None:
+    """Show what SCENARIO (a file, or - for stdin) would do: cells, order, time, cost. Opens no connection."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.plan import Plan, make_plan
+
+    plan = make_plan(load(scenario, check_env=False), profile=profile)
+    if form == "json":
+        emit_json(plan.to_json())
+        return
+    console = Console(highlight=False)
+    table = Table(
+        *Plan.COLUMNS, title=f"{plan.scenario}: {len(plan.jobs)} jobs in {plan.blocks} blocks", title_justify="left"
+    )
+    for row in plan.rows():
+        table.add_row(*row)
+    console.print(table)
+    if order:
+        for job in plan.jobs:
+            console.print(f"  {job.job_id}  {job.cell.id}", markup=False)
+    for line in summary_lines(plan):
+        console.print(line, markup=False)
+
+
+def summary_lines(plan: object) -> list[str]:
+    """What it costs and how long it takes, in two or three lines. Durations carry units."""
+    from harness.plan import Plan
+
+    assert isinstance(plan, Plan)
+    wall = "unknown" if plan.wall_s is None else f"about {plan.wall_s:.0f} s"
+    if plan.time_scale != 1 and plan.real_wall_s is not None:
+        wall += f" of the simulated world, about {plan.real_wall_s:.0f} s of yours"
+    cost = "unknown" if plan.cost_usd is None else f"about {plan.cost_usd:.2f} USD"
+    if plan.cost_usd is None and plan.cost_upper_usd is not None:
+        cost = f"up to {plan.cost_upper_usd:.2f} USD"
+    if plan.simulated:
+        cost += " at list price; nothing is billed, the embedded API answers"
+    lines = [f"time: {wall} at {plan.concurrency} jobs at a time ({plan.profile})", f"cost: {cost}"]
+    refusal = plan.over_budget()
+    if refusal:
+        lines.append(f"budget: {refusal}; `harness run` would refuse")
+    elif plan.budget_usd is not None:
+        lines.append(f"budget: {plan.budget_usd:.2f} USD covers it")
+    return lines + [f"note: {warning}" for warning in plan.warnings]
