@@ -22,7 +22,7 @@ def command(run_dir: Path, job_id: str | None, out: Path | None, show: bool, che
 
     if check:
         result = verify_packet(run_dir)
-        print(f"verified: {run_dir} ({len(result.members)} members)")
+        print(f"verified: {result}")
     elif show:
         print(preview(run_dir, job_id))
     else:

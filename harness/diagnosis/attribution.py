@@ -22,6 +22,8 @@ from harness.ingest.backend import BackendLog, BackendRecord
 EARLY = 0.01
 LATE = 0.04
 SLACK_MS = 1500.0
+# What the two machines' own scheduling adds, in ms of theirs: a world that runs faster blows it up by its scale.
+JITTER_MS = 60.0
 
 PILE_MIN = 5  # cut times needed before a constant is believed
 PILE_SPREAD = 0.02  # (p90 − p10) / median of the cut times
@@ -102,12 +104,18 @@ def _minus(end: float | None, start: float | None) -> float | None:
     return None if end is None or start is None else end - start
 
 
-def agrees(elapsed: float | None, cap_s: float) -> bool:
+def agrees(elapsed: float | None, cap_s: float, slack_ms: float = SLACK_MS) -> bool:
     """Whether an elapsed time is what a cap of `cap_s` would leave."""
     if elapsed is None:
         return False
     cap = cap_s * 1000
-    return cap * (1 - EARLY) <= elapsed <= max(cap * (1 + LATE), cap + SLACK_MS)
+    return cap * (1 - EARLY) <= elapsed <= max(cap * (1 + LATE), cap + slack_ms)
+
+
+def _slack_ms(job: dict[str, Any]) -> float:
+    """How late this job's stamp of a cut may be: our loop's own lateness is known and counts."""
+    scale = float(job["time_scale"] or 1.0)
+    return SLACK_MS + (JITTER_MS * scale if scale > 1 else 0.0) + float(job["host_lag_ms"] or 0.0)
 
 
 def _piles(columns: pd.DataFrame) -> dict[str, tuple[float, int]]:
@@ -201,11 +209,11 @@ def _signed(job: dict[str, Any], chain: tuple[LayerCap, ...], pile: tuple[float,
     for declared in chain:
         if declared.product == layer.product and declared.cap_s is not None:
             elapsed = elapsed_ms(job, declared.kind)
-            if agrees(elapsed, declared.cap_s):
+            if agrees(elapsed, declared.cap_s, _slack_ms(job)):
                 return _fits(job, layer, declared, declared.cap_s, declared.kind, "declared", looked, excluded)
     for cap_s in layer.caps_s:
         for kind in layer.kinds:
-            if agrees(elapsed_ms(job, kind), cap_s):
+            if agrees(elapsed_ms(job, kind), cap_s, _slack_ms(job)):
                 return _fits(job, layer, None, cap_s, kind, "default", looked, excluded)
     caps = [f"{c.cap_s:g} s declared" for c in chain if c.product == layer.product and c.cap_s is not None]
     caps += [f"{cap:g} s by default" for cap in layer.caps_s]
@@ -329,7 +337,7 @@ def _with_record(found: Attribution, job: dict[str, Any], record: BackendRecord 
     return _replace(
         found,
         grade="proven",
-        layer=found.layer or "a layer not named by the evidence",
+        layer=found.layer or found.product or "a layer not named by the evidence",
         cut_at_ms=found.cut_at_ms if found.cut_at_ms is not None else job["mark_ended_at_ms"],
         evidence=(*found.evidence, row),
         backend_finished=True,

@@ -63,7 +63,12 @@ class Case:
 
     def row(self, index: int) -> dict[str, Any]:
         """One job's columns."""
-        return {str(name): value for name, value in self.jobs.iloc[index].items()}
+        return {str(name): _plain(value) for name, value in self.jobs.iloc[index].items()}
+
+
+def _plain(value: Any) -> Any:
+    """numpy's scalars as Python's own: what is said of a job is written as JSON."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def seconds(ms: float | None) -> str:

@@ -20,13 +20,13 @@ PUBLISHED_MAX_S = (
 _PLAIN: dict[VerdictName, tuple[DecisionKind, str]] = {
     "ok": ("nothing", "Nothing needs to be changed."),
     "undetermined": ("none_justified", "No change is justified by this evidence; get what the jobs name first."),
-    "retry_pressure": ("adjust_retry_backoff", "Send fewer at a time and honour the reset headers before anything else."),
-    "long_model_wait": ("turn_on_streaming", "Turn on streaming or hand back a job id: the model's own time is not yours to cut."),
-    "stream_buffered": ("escalate_to_route_owner", "Have response buffering turned off on the layer that holds the bytes back."),
+    "retry_pressure": ("adjust_retry_backoff", "Send fewer at a time and honour the reset headers."),
+    "long_model_wait": ("turn_on_streaming", "Turn on streaming or hand back a job id: this time is the model's own."),
+    "stream_buffered": ("escalate_to_route_owner", "Have response buffering turned off on this route."),
     "incomplete_stream": ("escalate_to_route_owner", "Escalate to the route's owner: streams end without their image."),
     "empty_success": ("escalate_to_route_owner", "Escalate to the route's owner: successes hold no image."),
     "silent_downgrade": ("escalate_to_route_owner", "Escalate to the route's owner: another shape reached the model."),
-    "parameter_dropped": ("escalate_to_route_owner", "Escalate to the route's owner: a parameter is dropped on the way."),
+    "parameter_dropped": ("escalate_to_route_owner", "Escalate to the route's owner: a parameter is dropped."),
     "moderation_input": ("fix_request", "Change the prompts; the same ones are rejected again."),
     "moderation_output": ("fix_request", "Change the scene; repeating it costs the whole generation again."),
     "parameter_mismatch": ("fix_request", "Fix the parameter that the route names."),
@@ -82,7 +82,7 @@ def _widen(case: Case, verdicts: Sequence[JobVerdict]) -> Decision:
         setting=setting,
         from_s=cap_s,
         to_s=to_s,
-        sentence=f"Widen {setting} of {layer} on route {route}, alone, from {cap_s or 0:g} s {value}; keep every other cap.",
+        sentence=f"Widen {setting} of {layer} on route {route}, alone, from {cap_s or 0:g} s {value}.",
     )
 
 
@@ -91,13 +91,15 @@ def _needed_s(case: Case, rows: Sequence[int]) -> tuple[float, str]:
     shape = ["quality", "size", "n"]
     table = case.jobs[shape].astype(str).agg("/".join, axis=1)
     same = case.answered & table.isin(set(table.iloc[list(rows)])).to_numpy(dtype=bool)
+    direct = same & case.is_in("route", *(route.name for route in case.conditions.routes if route.direct))
+    if direct.any():
+        same = direct  # a slow gateway's delay is no reason to wait longer elsewhere
     times = case.number("final_image_ms")[same]
     times = times[~np.isnan(times)] / 1000
     if len(times):
-        ground = f"slowest of {len(times)} completed jobs of the same shapes: {times.max():.0f} s, with a quarter of headroom"
+        slowest = f"slowest of {len(times)} completed jobs of the same shapes: {times.max():.0f} s"
+        ground = f"{slowest}, with a quarter of headroom"
         return float(math.ceil(times.max() * HEADROOM / STEP_S) * STEP_S), ground
     wanted = float(math.ceil(PUBLISHED_MAX_S * HEADROOM / STEP_S) * STEP_S)
-    return (
-        wanted,
-        f"no job of these shapes completed here; {PUBLISHED_MAX_S} s is the slowest published, with a quarter of headroom",
-    )
+    slowest = f"no job of these shapes completed here; {PUBLISHED_MAX_S} s is the slowest published"
+    return wanted, f"{slowest}, with a quarter of headroom"

@@ -87,7 +87,8 @@ def answer(name: VerdictName, case: Case, verdicts: Sequence[JobVerdict], findin
     if not total:
         return "Nothing was measured."
     if name == "ok":
-        return f"All is well: {sum(v.verdict == 'ok' for v in verdicts)} of {total} jobs completed without anything to explain."
+        well = sum(verdict.verdict == "ok" for verdict in verdicts)
+        return f"All is well: {well} of {total} jobs completed without anything to explain."
     here = [finding for finding in findings if finding.verdict == name]
     if name == "undetermined" or not here:
         return "The evidence does not show what happened; each job says what would settle it."
@@ -109,4 +110,5 @@ def _timeout(top: Finding, verdicts: Sequence[JobVerdict]) -> str:
     at = f" at {cap[0][0]:g} s" if cap else ""
     made = sum(verdict.backend_finished is True for verdict in cut)
     tail = f", and the backend made {made} of these images anyway" if made else ""
-    return f"False timeouts: on route {top.route}, {who} gave up{at} in {top.jobs} of {top.of_jobs} jobs{tail} ({top.grade})."
+    share = f"{top.jobs} of {top.of_jobs} jobs"
+    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({top.grade})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,8 +69,16 @@ class Setting:
         )
 
     def client_request_id(self, job: Job, number: int) -> str:
-        """The id that we send, by which the other side's log can be joined: ASCII, no secret in it."""
-        return f"{self.run_id}.{job.job_id}.a{number}"
+        """The id that we send, by which the other side's log can be joined.
+
+        Opaque on purpose: it reaches every hop, and a scenario's name is nobody else's business. The first half is
+        the job's and the same in every run of the scenario, the second half the run's.
+        """
+        return f"harness-{_hex(job.job_id)}{_hex(self.run_id)}-{number}"
+
+
+def _hex(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:

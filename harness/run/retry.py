@@ -61,7 +61,7 @@ class RetryPolicy:
             asked = retry_after_s(attempt.headers, now)
             if asked is not None:
                 return asked
-        ceiling = min(self.max_s, self.base_s * 2 ** (attempt.number - 1))
+        ceiling = min(self.max_s, self.base_s * 2.0 ** (attempt.number - 1))
         return ceiling * (0.5 + 0.5 * dice.random())
 
 

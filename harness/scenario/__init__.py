@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.scenario.load import load_scenario
+from harness.scenario.load import load_scenario, load_text
 from harness.scenario.models import RouteSpec, Scenario
 
-__all__ = ["RouteSpec", "Scenario", "json_schema", "load_scenario"]
+__all__ = ["RouteSpec", "Scenario", "json_schema", "load_scenario", "load_text"]
 
 
 def json_schema() -> dict[str, Any]:

@@ -203,7 +203,7 @@ def _check_cell(placed: Placed, routes: tuple[str, ...], findings: Findings) -> 
 
 def _check_objectives(tree: Mapping[str, object], cells: list[Placed], findings: Findings) -> None:
     """An objective that can never apply would pass for ever: refuse it."""
-    classes = {as_map(prompt).get("complexity") for prompt in as_list(tree.get("prompts"))}
+    classes = [as_map(prompt).get("complexity") for prompt in as_list(tree.get("prompts"))]
     for index, text in enumerate(as_list(tree.get("objectives"))):
         try:
             where = dict(parse_objective(text).where) if isinstance(text, str) else {}

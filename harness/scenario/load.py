@@ -40,6 +40,19 @@ def load_scenario(path: Path | str, *, env: Mapping[str, str] | None = None, che
         raw = sys.stdin.buffer.read() if stdin else Path(path).read_bytes()
     except (OSError, ValueError) as error:
         raise ScenarioError([_unreadable(file, error)]) from None
+    return _load(raw, file, folder, (os.environ if env is None else env) if check_env else None)
+
+
+def load_text(text: str, *, source: str, env: Mapping[str, str] | None = None) -> Scenario:
+    """The same from a text in hand; `source` stands for the file in messages.
+
+    Raises:
+        ScenarioError: as `load_scenario` does.
+    """
+    return _load(text.encode("utf-8", "surrogatepass"), source, Path(), os.environ if env is None else env)
+
+
+def _load(raw: bytes, file: str, folder: Path, env: Mapping[str, str] | None) -> Scenario:
     document = read_document(raw, file)
     if not isinstance(document.tree, dict):
         if not document.problems:
@@ -57,7 +70,7 @@ def load_scenario(path: Path | str, *, env: Mapping[str, str] | None = None, che
         scenario = Scenario.model_validate(tree, context=checks.size_rules(tree))
     except ValidationError as error:
         findings.add_errors(error.errors(include_url=False, include_input=False), tree)
-    checks.check_routes(tree, (os.environ if env is None else env) if check_env else None, findings)
+    checks.check_routes(tree, env, findings)
     checks.check_secrets(tree, findings)
     checks.check_simulator(tree, findings)
     checks.check_prompts(tree, findings)
@@ -67,7 +80,7 @@ def load_scenario(path: Path | str, *, env: Mapping[str, str] | None = None, che
     if problems or scenario is None:
         raise ScenarioError(problems)
     scenario._sha256 = digest.hexdigest()
-    scenario._source = STDIN if stdin else Path(path).name
+    scenario._source = Path(file).name
     return scenario
 
 

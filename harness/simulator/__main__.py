@@ -20,14 +20,17 @@ class BadWorld(ValueError):
     """The world's description cannot be used; the message says where and why."""
 
 
-def load_world(text: str) -> World:
-    """Parse YAML or JSON.
+def load_world(text: str, section: str | None = None) -> World:
+    """Parse YAML or JSON. Where the text is a whole scenario, `section` names the part that describes the world.
 
     Raises:
         BadWorld: what is wrong, a line for every mistake.
     """
     try:
-        world = World.model_validate(yaml.safe_load(text) or {})
+        value = yaml.safe_load(text) or {}
+        if section is not None and isinstance(value, dict) and "routes" in value:
+            value = value.get(section) or {}
+        world = World.model_validate(value)
         Profile(world.profile)
         for fault in world.faults:
             if parse(fault.fault)[0] not in FAULTS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
@@ -301,7 +302,8 @@ class Entry:
 
 def _stable(client_id: str | None) -> str | None:
     """The part of a client's id that is the job's own: what stands behind the run's name, if it looks like that."""
-    return None if client_id is None else client_id.partition(".")[2] or client_id
+    found = re.match(r"harness-([0-9a-f]{12})", client_id or "")
+    return found[1] if found else client_id
 
 
 def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -61,7 +61,7 @@ def _cut(script: Script, at: Context) -> Script:
 
 def _refuse(refused: Callable[[Context], Refused], when: Callable[[Context], float] | None = None) -> Fault:
     def fault(script: Script, at: Context) -> Script:  # noqa: ARG001
-        return s.refusal(refused(at), at.timing.overhead_s if when is None else when(at))
+        return s.refusal(refused(at), at.timing.refusal_s if when is None else when(at))
 
     return fault
 
@@ -100,7 +100,7 @@ def _429(script: Script, at: Context) -> Script:  # noqa: ARG001
         refused = Refused(429, message, type="insufficient_quota", code="insufficient_quota")
     else:
         refused = rate_limited(5, 5, at.shape.n, wait_s)
-    return s.refusal(refused, at.timing.overhead_s)
+    return s.refusal(refused, at.timing.refusal_s)
 
 
 def _moderation(stage: str) -> Callable[[Context], Refused]:
@@ -153,7 +153,7 @@ def _html(status: int, title: str) -> Fault:
     def fault(script: Script, at: Context) -> Script:  # noqa: ARG001
         page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
         headers = {"content-type": "text/html", "server": "cloudflare"}
-        when = at.number("s", at.timing.overhead_s)
+        when = at.number("s", at.timing.refusal_s)
         return Script(status, headers, when, (Piece(when, page.encode(), "body"),), None)
 
     return fault
@@ -181,7 +181,7 @@ def _every(seconds: float, data: bytes) -> Fault:
         gap = at.number("every", seconds)
         count = int(at.timing.done_s / gap)
         filler = [Piece(gap * (i + 1), data) for i in range(count) if gap * (i + 1) < at.timing.done_s]
-        early = min(script.headers_s, at.timing.overhead_s)
+        early = min(script.headers_s, at.timing.moderation_s)
         return replace(script, headers_s=early).with_pieces([*filler, *script.pieces])
 
     return fault
@@ -254,7 +254,7 @@ FAULTS: dict[str, Fault] = {
     "503": _refuse(_overloaded),
     "520html": _html(520, "520: Web server is returning an unknown error"),
     "524html": _html(524, "524: A timeout occurred"),
-    "moderation_input": _refuse(_moderation("input"), lambda at: at.timing.moderation_input_s),
+    "moderation_input": _refuse(_moderation("input"), lambda at: at.timing.moderation_s),
     "moderation_output": _refuse(_moderation("output"), lambda at: at.timing.done_s),
     "billing_hard_limit": _refuse(_billing),
     "org_unverified": _refuse(_unverified),

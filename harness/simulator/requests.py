@@ -157,7 +157,7 @@ def _whole(body: dict[str, Any], name: str, low: int, high: int, default: int) -
         bound = f">= {low}" if value < low else f"<= {high}"
         raise Refused(
             400,
-            f"Invalid '{name}': integer {way.replace('_', ' ')} value. Expected a value {bound}, but got {value} instead.",
+            f"Invalid '{name}': integer {way.replace('_', ' ')} value. Expected a value {bound}, but got {value}.",
             param=name,
             code=f"integer_{way}_value",
         )

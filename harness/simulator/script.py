@@ -97,7 +97,7 @@ def streamed(shape: Shape, timing: Timing, created: int, variant: int) -> Script
     gap = (timing.generation_s - timing.first_partial_s) / max(shape.partial_images, 1)
     for index in range(shape.partial_images):
         event = {"b64_json": encoded(shape, variant + index + 1), **shared, "partial_image_index": index}
-        at_s = timing.overhead_s + timing.first_partial_s + index * gap
+        at_s = timing.first_partial_s + index * gap
         pieces.append(Piece(at_s, frame("image_generation.partial_image", event), "partial", index))
     for index in range(shape.n):
         event = {"b64_json": encoded(shape, variant + index), **shared, "usage": usage(shape, details=False)}
@@ -105,9 +105,9 @@ def streamed(shape: Shape, timing: Timing, created: int, variant: int) -> Script
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
-        "openai-processing-ms": f"{timing.overhead_s * 1000:.0f}",
+        "openai-processing-ms": f"{timing.moderation_s * 1000:.0f}",
     }
-    return Script(200, headers, timing.overhead_s, tuple(pieces), timing.done_s, shape.output_tokens)
+    return Script(200, headers, timing.moderation_s, tuple(pieces), timing.done_s, shape.output_tokens)
 
 
 def frame(event: str, data: dict[str, Any]) -> bytes:

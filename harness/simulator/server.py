@@ -66,7 +66,7 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     if until_stdin_closes:
         loop.add_reader(sys.stdin.fileno(), _stdin, stop)
     running = [asyncio.create_task(server.serve()) for server in servers]
-    while not all(server.started for server in servers):
+    while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn tells it by a flag only
         await asyncio.sleep(0.005)
     shown = f"[{host}]" if ":" in host else host
     addresses = {name: f"http://{shown}:{sock.getsockname()[1]}/v1" for name, sock in sockets.items()}

@@ -27,7 +27,8 @@ def page(product: str | None, cap_s: float, ray: str) -> GivesUp:
     if product == "nginx":
         body = (
             "<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n<body>\r\n"
-            "<center><h1>504 Gateway Time-out</h1></center>\r\n<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
+            "<center><h1>504 Gateway Time-out</h1></center>\r\n"
+            "<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
         )
         return GivesUp(504, {"server": "nginx/1.22.1", **_HTML}, body.encode())
     if product == "haproxy":

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.scenario.cells import make_cell
@@ -76,6 +76,7 @@ fields = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(fields, fields)
 def test_equal_ids_are_equal_cells(one: dict[str, object], other: dict[str, object]) -> None:
     a, b = make_cell(one), make_cell(other)

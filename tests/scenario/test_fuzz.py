@@ -40,11 +40,13 @@ def loads(raw: bytes) -> Scenario | ScenarioError:
     return result
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes(raw: bytes) -> None:
     loads(raw)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:{}[]-'\"|>&*!%#?,\n\t \\xuU0129~<", max_size=80))
 def test_any_text_of_yaml_marks(text: str) -> None:
     loads(text.encode())
@@ -64,7 +66,7 @@ def paths(tree: object, here: tuple[str | int, ...] = ()) -> list[tuple[str | in
 PATHS = paths(yaml.safe_load(DEMO))
 
 
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 @given(
     st.lists(
         st.tuples(st.sampled_from(PATHS), st.sampled_from(["set", "drop", "rename"]), values), min_size=1, max_size=3
@@ -94,13 +96,13 @@ def test_the_demo_with_some_of_its_values_replaced_dropped_or_renamed(
             make_plan(result).to_json()
 
 
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 @given(st.integers(0, len(DEMO) - 1), st.integers(0, 30), st.text(max_size=8))
 def test_the_demo_with_a_piece_of_its_text_replaced(at: int, length: int, piece: str) -> None:
     loads((DEMO[:at] + piece + DEMO[at + length :]).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=100)
+@settings(deadline=None, max_examples=100)
 @given(st.sampled_from(PATHS))
 def test_a_key_put_anywhere_into_the_demo_is_refused_and_never_echoed(path: tuple[str | int, ...]) -> None:
     tree = yaml.safe_load(DEMO)

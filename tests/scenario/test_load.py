@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.conditions import Caps, LayerCap, RouteConditions
 from harness.errors import ScenarioError
-from harness.scenario import load_scenario
+from harness.scenario import load_scenario, load_text
 
 from .build import GOOD, load, only_problem, problems
 
@@ -91,6 +91,14 @@ def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"name: [")))
     with pytest.raises(ScenarioError, match=r"<stdin>:1: not YAML"):
         load_scenario(Path("-"))
+
+
+def test_a_text_in_hand_is_read_like_a_file() -> None:
+    assert load_text(GOOD, source="a command").source == "a command"
+    with pytest.raises(ScenarioError, match=r"a command:7: there is no field `repeets`"):
+        load_text(GOOD + "repeets: 3\n", source="a command")
+    with pytest.raises(ScenarioError, match="not UTF-8"):
+        load_text("\ud800", source="a command")
 
 
 def test_a_missing_file_and_a_folder_are_scenario_errors(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.conditions import Objective
@@ -74,6 +74,7 @@ def test_a_bad_objective_says_how_to_write_it(text: str, fix: str) -> None:
     assert fix in caught.value.fix
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="p95(final_image_ms){quality=high},<>=% $.s 0123456789error_rate", max_size=60))
 def test_any_text_is_an_objective_or_a_mistake(text: str) -> None:
     with contextlib.suppress(Mistake):

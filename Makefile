@@ -1,0 +1,64 @@
+# A few short commands, the same for people and CI. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+SAMPLE := reports/sample
+
+.PHONY: help demo test lint format lock sample clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per lock file: a second run skips the set-up, a changed lock repeats it.
+$(VENV)/.demo-ready: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "setting up $(VENV) (once)"
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test-ready: requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "setting up $(VENV) with the tools for tests (once)"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.demo-ready
+
+demo: $(VENV)/.demo-ready ## the product's main job on the embedded image API: run, diagnose, report, packet
+	@set -e; harness=$(BIN)/harness; \
+	run=$$($$harness run scenarios/demo.yaml --format json $(if $(OUT),--out $(OUT)) | sed -n 's/^ *"run": "\(.*\)",$$/\1/p'); \
+	$$harness diagnose $$run; \
+	$$harness report $$run > $$run/report.md || [ $$? -eq 3 ]; \
+	packet=$$($$harness packet $$run); \
+	echo; echo "report: $$run/report.html"; echo "$$packet"
+
+test: $(VENV)/.test-ready ## all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+lint: $(VENV)/.test-ready ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.test-ready ## let ruff put everything in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# Same options as pyproject's comment says: hashes, and no address of an index in the file.
+PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: $(VENV)/.test-ready ## resolve the dependencies anew into both lock files
+	@$(PIP_COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
+	@$(PIP_COMPILE) --extra build -c requirements-dev.lock -o requirements.lock pyproject.toml
+
+sample: $(VENV)/.demo-ready ## make reports/sample anew from the demo
+	@rm -rf $(SAMPLE)
+	@$(MAKE) --no-print-directory demo OUT=$(SAMPLE)
+	@rm -f $(SAMPLE)/.lock $(SAMPLE)/sends.jsonl
+
+clean: ## forget the environment and caches; runs are kept
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,82 @@
+"""What all tests share: a salt of their own, the real command line, and one demo run to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Harness = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_salt(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session")
+def harness() -> Harness:
+    """The real command line in a process of its own."""
+
+    def call(
+        *args: object, stdin: str = "", env: Mapping[str, str] | None = None, cwd: Path = ROOT, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "harness", *map(str, args)]
+        return subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+            check=False,
+        )
+
+    return call
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """The demo, run once through the real command line, and the simulator's own truth of it."""
+
+    path: Path
+    events: Sequence[dict[str, Any]]
+    truth: Mapping[str, dict[str, Any]]  # by client request id
+    verdicts: Mapping[str, dict[str, Any]]  # by job id
+
+    def truth_of(self, event: dict[str, Any]) -> dict[str, Any]:
+        """What really happened to this job's last attempt."""
+        return self.truth[event["attempts"][-1]["client_request_id"]]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, harness: Harness) -> DemoRun:
+    """Run, diagnose, report and packet of ``scenarios/demo.yaml``."""
+    path = tmp_path_factory.mktemp("demo") / "run"
+    for args, codes in (
+        (("run", "scenarios/demo.yaml", "--out", path, "--quiet"), {0}),
+        (("diagnose", path), {0}),
+        (("report", path), {0, 3}),
+        (("packet", path), {0}),
+    ):
+        done = harness(*args)
+        assert done.returncode in codes, done.stderr
+    read = [json.loads(line) for line in (path / "events.jsonl").read_text().splitlines()]
+    truth = [json.loads(line) for line in (path / "backend.jsonl").read_text().splitlines()]
+    verdicts = [json.loads(line) for line in (path / "verdicts.jsonl").read_text().splitlines()]
+    return DemoRun(
+        path,
+        read,
+        {record["client_request_id"]: record for record in truth},
+        {verdict["job_id"]: verdict for verdict in verdicts},
+    )

@@ -1,0 +1,122 @@
+"""The arrows of the house: who may import whom. Read from the source, so that lazy imports count as well."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "harness"
+
+WAIST = {"errors", "events", "metrics", "conditions", "prices"}
+MEASURE = {"scenario", "plan", "run", "routes", "wire"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet"}
+
+# room → rooms that it may import besides the waist and itself
+ARROWS: dict[str, set[str]] = {
+    "errors": set(),
+    "events": set(),
+    "metrics": set(),
+    "conditions": set(),
+    "prices": set(),
+    "scenario": set(),
+    "plan": {"scenario"},
+    "wire": set(),
+    "routes": {"wire"},
+    "run": {"scenario", "plan", "routes", "wire", "simulator"},
+    "frame": set(),
+    "ingest": set(),
+    "stats": set(),
+    "diagnosis": {"frame", "ingest", "stats"},
+    "report": {"frame", "stats", "diagnosis"},
+    "packet": {"frame", "stats", "diagnosis"},
+    "simulator": set(),
+    "cli": MEASURE | READ | {"simulator"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+WAIST_FREE = {"simulator"}  # not even the waist: it is an independent oracle
+
+
+def room_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports_of(path: Path) -> set[str]:
+    """Rooms of this package that a file imports, wherever in the file."""
+    rooms: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            names = [f"harness.{alias.name}" for alias in node.names] if module == "harness" else [module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "harness" and len(parts) > 1 and parts[1] != "__version__":
+                rooms.add(parts[1])
+    return rooms
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_follow_the_arrows(path: Path) -> None:
+    room = room_of(path)
+    assert room in ARROWS, f"a new room {room!r}: say in ARROWS what it may import"
+    allowed = ARROWS[room] | {room} | (set() if room in WAIST_FREE else WAIST)
+    assert imports_of(path) <= allowed
+
+
+def test_measuring_and_reading_never_meet() -> None:
+    for room in MEASURE:
+        assert not ARROWS[room] & READ
+    for room in READ:
+        assert not ARROWS[room] & MEASURE
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None:
+    if room_of(path) in {"wire", "routes"}:
+        return
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not {name.split(".")[0] for name in names} & {"httpx", "httpcore", "openai"}, path
+
+
+@pytest.mark.parametrize(
+    ("imported", "unwanted"),
+    [
+        ("harness.cli", ["pandas", "numpy", "openai", "httpx", "pydantic", "matplotlib"]),
+        ("harness.report", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
+    ],
+)
+def test_heavy_libraries_are_not_loaded_where_they_are_not_needed(imported: str, unwanted: list[str]) -> None:
+    code = f"import sys, {imported}; print([m for m in {unwanted!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_file_names_a_machine_path_or_a_registry() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    forbidden = ["/" + "work/", "--index" + "-url http", "python" + "hosted.org", "bash" + "_jobs"]
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if path.suffix in {".zip", ".png"} or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        assert not [word for word in forbidden if word in text], name
