@@ -3,8 +3,8 @@
 Everything that measures produces a `JobEvent`; everything that reads starts from one. There is no second truth.
 
 Conventions: ``*_at_ms`` is a mark, in ms since the job's ``request_started_at``; ``*_ms`` is a duration; ``*_bytes``
-and ``*_usd`` are what they say. What did not happen is ``null``, never 0. Times are those of the world that was measured:
-a simulated world that ran faster has been scaled back already, and ``time_scale`` says by how much.
+and ``*_usd`` are what they say. What did not happen is ``null``, never 0. Times are those of the world that was
+measured: a simulated world that ran faster has been scaled back already, and ``time_scale`` says by how much.
 
 An event holds no key, cookie, authorization, image or (unless the scenario records prompts) prompt text.
 """

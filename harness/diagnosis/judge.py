@@ -92,6 +92,8 @@ def judge(
     counts = Counter(str(verdict.verdict) for verdict in verdicts)
     findings = tuple(finding for audit in AUDITS for finding in _findings(case, audit, by_audit, verdicts))
     name = headline(counts, len(jobs))
+    # What names the run comes first, then what holds, then what was looked for and not found.
+    findings = tuple(sorted(findings, key=lambda one: (one.verdict != name, one.verdict is None)))
     return (
         Diagnosis(
             run_id=conditions.run_id,
