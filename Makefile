@@ -54,6 +54,7 @@ PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --str
 lock: $(VENV)/.test-ready ## resolve the dependencies anew into both lock files
 	@$(PIP_COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
 	@$(PIP_COMPILE) --extra build -c requirements-dev.lock -o requirements.lock pyproject.toml
+	@sed -i '/^#/d' requirements.lock requirements-dev.lock
 
 sample: $(VENV)/.demo-ready ## make reports/sample anew from the demo
 	@rm -rf $(SAMPLE)

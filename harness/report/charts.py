@@ -34,7 +34,7 @@ def ecdf(panel: CurvePanel, chart_id: str, colours: dict[str, int]) -> str:
     width, height = 440, 300
     with style(chart_id):
         figure = blank(width, height)
-        axes = figure.add_axes((46 / width, 44 / height, (width - 46 - 14) / width, (height - 44 - 12) / height))
+        axes = figure.add_axes((52 / width, 44 / height, (width - 52 - 14) / width, (height - 44 - 12) / height))
         unit, name, limit = _time_axis(_with_room_for_names(panel, _extent(panel)))
         axes.set_xlim(0, limit)
         axes.set_ylim(0, 1.04)
