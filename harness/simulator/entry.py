@@ -111,15 +111,21 @@ class Entry:
     ) -> None:
         planned = await self._plan(body, headers, truth, dice)
         truth.status = planned.status
-        await self._clock.until(truth.received_ns, planned.headers_s)
+
+        async def reach(at_s: float) -> None:
+            """Wait for a moment of the script; the images are made before anything that needs them goes out."""
+            await self._clock.until(truth.received_ns, at_s)
+            if planned.made_s is not None and at_s >= planned.made_s and truth.made_ns is None:
+                truth.made_ns = self._clock.now_ns()
+                truth.billed_output_tokens = planned.tokens
+
+        await reach(planned.headers_s)
         await queue.put(planned)
         for piece in planned.pieces:
-            await self._clock.until(truth.received_ns, piece.at_s)
+            await reach(piece.at_s)
             await queue.put(piece)
         if planned.made_s is not None:
-            await self._clock.until(truth.received_ns, planned.made_s)
-            truth.made_ns = self._clock.now_ns()
-            truth.billed_output_tokens = planned.tokens
+            await reach(planned.made_s)
         await queue.put(None)
 
     async def _plan(self, body: bytes, headers: dict[str, str], truth: Truth, dice: random.Random) -> Script:
