@@ -294,3 +294,7 @@ def json_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "harness job event"
     return schema
+
+
+if __name__ == "__main__":  # python -m harness.events > docs/event.schema.json
+    print(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode())

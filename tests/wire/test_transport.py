@@ -1,0 +1,380 @@
+"""The transport on real sockets: marks in order, caps by name, ends by name."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpcore
+import httpx
+import pytest
+
+from harness.metrics import PHASES
+from harness.routes.base import Call, ExchangeFailed, Target
+from harness.routes.images import RouteFamily
+from harness.wire import body as body_module
+from harness.wire.caps import Caps
+from harness.wire.failures import exception_chain, how_it_ended
+from harness.wire.trace import Trace
+from harness.wire.transport import environment_proxy
+
+NO_CAPS = Caps()
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Serve = Callable[[Reader, Writer], Awaitable[None]]
+
+OK = b'{"created":1,"data":[{"b64_json":"AAAA"}]}'
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+
+
+@asynccontextmanager
+async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """`serve` on a free port of this machine; nothing of it is left behind."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def tidy(reader: Reader, writer: Writer) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return  # the client left or the test is over: nothing to serve any more
+        finally:
+            writer.close()
+            with suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(tidy, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)
+
+
+async def request(reader: Reader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:")
+    return head + await reader.readexactly(length)
+
+
+async def answer(reader: Reader, writer: Writer) -> None:
+    while True:
+        await request(reader)
+        writer.write(HEAD % len(OK) + OK)
+        await writer.drain()
+
+
+def call(caps: Caps = NO_CAPS) -> Call:
+    fields = {"model": "gpt-image-2", "prompt": "apple", "quality": "low", "size": "1024x1024"}
+    return Call(fields=fields, stream=False, client_request_id="harness-test-1", caps=caps)
+
+
+def exchanges(
+    serve: Serve,
+    *,
+    caps: Caps = NO_CAPS,
+    count: int = 1,
+    tls: tuple[ssl.SSLContext, str] | None = None,
+) -> list[tuple[Trace, tuple[str, ...]]]:
+    """Run `count` exchanges one after the other against `serve` on a real socket of this machine."""
+
+    async def go() -> list[tuple[Trace, tuple[str, ...]]]:
+        async with serving(serve, tls[0] if tls else None) as port:
+            return await talk(port)
+
+    async def talk(port: int) -> list[tuple[Trace, tuple[str, ...]]]:
+        scheme = "https" if tls else "http"
+        host = "localhost" if tls else "127.0.0.1"
+        route = RouteFamily(Target("t", f"{scheme}://{host}:{port}/v1", "sk-sim-test", {}, tls[1] if tls else None))
+        done = []
+        for _ in range(count):
+            trace, failure = Trace(caps), ()
+            try:
+                async with asyncio.timeout(caps.total_s):
+                    await route.exchange(call(caps), trace)
+            except ExchangeFailed as error:
+                failure = exception_chain(error.__cause__)
+            except TimeoutError as error:
+                trace.cap_fired = "total"
+                failure = exception_chain(error)
+            trace.finish()
+            done.append((trace, failure))
+        await route.aclose()
+        return done
+
+    return asyncio.run(go())
+
+
+def ending(serve: Serve, caps: Caps = NO_CAPS) -> tuple[str, str | None]:
+    ((trace, failure),) = exchanges(serve, caps=caps)
+    return how_it_ended(trace, failure, cancelled=False), trace.cap_fired
+
+
+def test_the_marks_of_a_plain_exchange_come_in_order() -> None:
+    ((trace, failure),) = exchanges(answer)
+    assert failure == ()
+    stamps = [
+        trace.started_ns,
+        trace.pool_acquired_ns,
+        trace.dns_done_ns,
+        trace.tcp_connected_ns,
+        trace.request_sent_ns,
+        trace.first_byte_ns,
+        trace.headers_ns,
+        trace.body.first_ns,
+        trace.body_end_ns,
+    ]
+    assert all(stamp is not None for stamp in stamps)
+    assert stamps == sorted(stamps, key=lambda stamp: stamp or 0)
+    assert trace.tls_done_ns is None
+    assert trace.connection_reused is False
+    assert trace.body.whole() == OK
+    assert [one.connected for one in trace.addresses] == [True]
+
+
+def test_a_second_exchange_reuses_the_connection_and_has_no_connect_marks() -> None:
+    first, second = (trace for trace, _ in exchanges(answer, count=2))
+    assert first.connection_reused is False
+    assert second.connection_reused is True
+    assert (second.dns_done_ns, second.tcp_connected_ns, second.tls_done_ns) == (None, None, None)
+    assert second.request_sent_ns is not None
+
+
+def test_first_byte_headers_and_body_are_different_moments() -> None:
+    sent: dict[str, int] = {}
+
+    async def dribble(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        head = HEAD % len(OK)
+        for name, piece in (("first", head[:5]), ("headers", head[5:]), ("body", OK[:4]), ("end", OK[4:])):
+            await asyncio.sleep(0.08)
+            sent[name] = time.monotonic_ns()
+            writer.write(piece)
+            await writer.drain()
+        writer.close()
+
+    ((trace, _),) = exchanges(dribble)
+    seen = {
+        "first": trace.first_byte_ns,
+        "headers": trace.headers_ns,
+        "body": trace.body.first_ns,
+        "end": trace.body_end_ns,
+    }
+    for name, stamp in seen.items():
+        assert stamp is not None
+        assert 0 <= stamp - sent[name] < 60_000_000, name
+    assert trace.longest_silence_ns >= 75_000_000
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    folder = tmp_path_factory.mktemp("tls")
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    return context, str(cert)
+
+
+def test_tls_has_its_own_mark_and_is_verified(certificate: tuple[ssl.SSLContext, str]) -> None:
+    ((trace, failure),) = exchanges(answer, tls=certificate)
+    assert failure == ()
+    assert trace.tcp_connected_ns is not None
+    assert trace.tls_done_ns is not None
+    assert trace.tcp_connected_ns < trace.tls_done_ns
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    certificate: tuple[ssl.SSLContext, str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=other"]
+    subprocess.run([*command, "-keyout", str(tmp_path / "k"), "-out", str(other)], check=True, capture_output=True)
+    ((trace, failure),) = exchanges(answer, tls=(certificate[0], str(other)))
+    assert how_it_ended(trace, failure, cancelled=False) == "connect_failed"
+    assert "SSLCertVerificationError" in failure
+
+
+def test_each_cap_is_named_when_it_fires() -> None:
+    async def silent(reader: Reader, _: Writer) -> None:
+        await request(reader)
+        await asyncio.sleep(5)
+
+    async def stalls(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(HEAD % len(OK) + OK[:5])
+        await writer.drain()
+        await asyncio.sleep(5)
+
+    assert ending(silent, Caps(first_byte_s=0.2, idle_s=9, total_s=9)) == ("local_cap", "first_byte")
+    assert ending(stalls, Caps(first_byte_s=9, idle_s=0.2, total_s=9)) == ("local_cap", "idle")
+    assert ending(silent, Caps(total_s=0.2)) == ("local_cap", "total")
+
+
+def test_bytes_reset_the_idle_cap_and_not_the_total_one() -> None:
+    async def drips(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(HEAD % len(OK))
+        for byte in OK:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.03)
+        writer.close()
+
+    assert ending(drips, Caps(idle_s=0.4)) == ("complete", None)
+    assert ending(drips, Caps(idle_s=0.4, total_s=0.5)) == ("local_cap", "total")
+
+
+def test_a_handshake_that_never_comes_is_the_connect_cap() -> None:
+    async def mute(reader: Reader, _: Writer) -> None:
+        assert not reader.at_eof()
+        await asyncio.sleep(5)
+
+    async def go() -> Trace:
+        caps = Caps(connect_s=0.2)
+        async with serving(mute) as port:
+            route, trace = RouteFamily(Target("t", f"https://127.0.0.1:{port}/v1", "sk-sim-test")), Trace(caps)
+            with pytest.raises(ExchangeFailed):
+                await route.exchange(call(caps), trace)
+            await route.aclose()
+            return trace
+
+    trace = asyncio.run(go())
+    assert trace.cap_fired == "connect"
+    assert trace.tcp_connected_ns is not None
+
+
+def test_how_the_other_side_can_end_it() -> None:
+    async def no_reply(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.close()
+
+    async def half(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(HEAD % 1000 + OK)
+        await writer.drain()
+        writer.close()
+
+    async def reset(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        writer.transport.abort()
+
+    async def garbage(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    assert ending(no_reply) == ("remote_closed", None)
+    assert ending(half) == ("remote_closed", None)
+    assert ending(reset) == ("remote_closed", None)
+    assert ending(garbage) == ("protocol_error", None)
+
+
+def test_an_error_answer_is_an_answer_and_its_body_is_kept() -> None:
+    async def refuse(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        body = b'{"error":{"message":"no","type":"t","param":null,"code":"c"}}'
+        writer.write(b"HTTP/1.1 429 Too Many\r\ncontent-length: %d\r\nx-request-id: req_1\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    ((trace, failure),) = exchanges(refuse)
+    assert (trace.http_status, failure) == (429, ())
+    assert b'"code":"c"' in trace.body.whole()
+    assert how_it_ended(trace, failure, cancelled=False) == "complete"
+
+
+def test_an_endless_body_ends_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "MAX_BODY_BYTES", 200_000)
+
+    async def endless(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        for _ in range(100):
+            try:
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+            except ConnectionError:
+                break
+        writer.close()
+
+    ((trace, failure),) = exchanges(endless)
+    assert how_it_ended(trace, failure, cancelled=False) == "over_limit"
+    assert trace.body.size <= 200_000
+
+
+def test_a_refused_port_is_a_failed_connection_with_its_errno() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        async def go() -> tuple[Trace, tuple[str, ...]]:
+            route, trace = RouteFamily(Target("t", f"http://127.0.0.1:{port}/v1", "sk-sim-test")), Trace(Caps())
+            try:
+                await route.exchange(call(), trace)
+            except ExchangeFailed as error:
+                return trace, exception_chain(error.__cause__)
+            finally:
+                await route.aclose()
+            raise AssertionError("connected")
+
+        trace, failure = asyncio.run(go())
+    assert how_it_ended(trace, failure, cancelled=False) == "connect_failed"
+    assert "ECONNREFUSED" in failure
+    assert [one.connected for one in trace.addresses] == [False]
+
+
+def test_addresses_are_tried_in_order_and_each_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+
+    def two(host: str, port: int, **options: object) -> list[object]:
+        if host != "127.0.0.1":
+            return list(real(host, port, **options))  # type: ignore[arg-type]
+        row = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*row, ("127.0.0.9", port)), (*row, ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    ((trace, failure),) = exchanges(answer)
+    assert failure == ()
+    assert [one.connected for one in trace.addresses] == [False, True]
+    assert all(one.tcp_ms >= 0 for one in trace.addresses)
+
+
+def test_proxies_of_the_environment_are_honoured_and_loopback_never_goes_through_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    assert environment_proxy("https://api.openai.com/v1") == httpcore.URL("http://proxy.example:3128")
+    assert environment_proxy("https://inside.example/v1") is None
+    assert environment_proxy("https://127.0.0.1:8443/v1") is None
+
+
+def test_httpx_has_a_class_of_the_same_name_for_every_failure_that_is_translated() -> None:
+    """Contract with httpcore and httpx: `transport` translates by name."""
+    pending = [httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError]
+    while pending:
+        kind = pending.pop()
+        assert issubclass(getattr(httpx, kind.__name__), httpx.TransportError)
+        pending += kind.__subclasses__()
+
+
+def test_every_phase_is_a_mark() -> None:
+    from harness.events import Marks
+
+    assert all(field in Marks.__struct_fields__ for _, field in PHASES)
