@@ -48,8 +48,7 @@ format: $(VENV)/.test-ready ## let ruff put everything in order
 	@$(BIN)/ruff format .
 
 # Same options as pyproject's comment says: hashes, and no address of an index in the file.
-PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
-	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 
 lock: $(VENV)/.test-ready ## resolve the dependencies anew into both lock files
 	@$(PIP_COMPILE) --extra dev -o requirements-dev.lock pyproject.toml

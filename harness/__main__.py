@@ -9,10 +9,19 @@ from harness.errors import HarnessError
 
 def main() -> None:
     """Run the command line; every error of ours becomes a message and its exit code."""
+    import click
+
     from harness.cli import cli
 
     try:
-        sys.exit(cli(standalone_mode=True))
+        # Not click's standalone mode: it would turn an interrupt into exit code 1.
+        sys.exit(cli(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        print("harness: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except HarnessError as error:
         print(f"harness: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -20,9 +29,6 @@ def main() -> None:
         # The reader of our output went away (| head): that is its right.
         sys.stderr.close()
         sys.exit(0)
-    except KeyboardInterrupt:
-        print("harness: interrupted; what was measured is in the journal", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

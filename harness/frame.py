@@ -203,7 +203,9 @@ def load_frame(path: Path) -> tuple[pd.DataFrame, list[BadLine]]:
                 bad.append(BadLine(line=number, reason=result))
 
     try:
-        return frame_of(good()), bad
+        frame = frame_of(good())
+        # A job that was sent again on request has two events; the later one is its outcome.
+        return frame.drop_duplicates("job_id", keep="last", ignore_index=True), bad
     except OSError as error:
         raise UsageProblem(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
 

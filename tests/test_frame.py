@@ -106,7 +106,8 @@ def test_usage_is_spread_out_and_prompts_stay_behind() -> None:
 def test_lines_that_are_no_events_come_back_beside_the_frame(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     line = to_line(an_event(error_type="x", attempts=(an_attempt(error=ApiError(type="x")),)))
-    path.write_bytes(line + b'{"event":"image_job"}\n\n' + line + b'{"event":"image_')
+    other = to_line(an_event(job_id="another"))
+    path.write_bytes(line + b'{"event":"image_job"}\n\n' + other + b'{"event":"image_')
     frame, bad = load_frame(path)
     assert len(frame) == 2
     assert [(entry.line, entry.reason.split(" ")[0]) for entry in bad] == [(2, "not"), (5, "torn")]
@@ -120,3 +121,10 @@ def test_a_missing_journal_is_a_usage_problem(tmp_path: Path) -> None:
 def test_rows_keep_the_order_of_the_journal() -> None:
     frame = frame_of([an_event(job_id=name) for name in ("b", "a", "c")])
     assert frame["job_id"].tolist() == ["b", "a", "c"]
+
+
+def test_of_two_events_of_one_job_the_later_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(to_line(an_event(outcome="unknown")) + to_line(an_event(outcome="image")))
+    frame, _ = load_frame(path)
+    assert list(frame["outcome"]) == ["image"]

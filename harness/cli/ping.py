@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Send one job and draw its waterfall. Says first what it costs."""
     from harness.cli.waterfall import draw
-    from harness.errors import UsageProblem
+    from harness.errors import Interrupted, UsageProblem
     from harness.plan import make_plan
     from harness.run.session import Options, ping_scenario
     from harness.scenario import load_text
@@ -59,6 +59,8 @@ def command(
         emit_json(event)
     else:
         draw(event)
+    if event.outcome == "cancelled":
+        raise Interrupted("interrupted; the image may have been made and billed all the same")
 
 
 def _ping_scenario(

@@ -15,15 +15,9 @@ import pandas as pd
 
 from harness.conditions import LayerCap, RunConditions
 from harness.diagnosis.catalog import Layer, load_catalog, signed_by
+from harness.diagnosis.elapsed import agrees, elapsed_ms, shown, slack_ms
 from harness.diagnosis.model import EvidenceRow, Grade
 from harness.ingest.backend import BackendLog, BackendRecord
-
-# A cap fires a little late, never early: timers tick, and the answer still has to travel.
-EARLY = 0.01
-LATE = 0.04
-SLACK_MS = 1500.0
-# What the two machines' own scheduling adds, in ms of theirs: a world that runs faster blows it up by its scale.
-JITTER_MS = 60.0
 
 PILE_MIN = 5  # cut times needed before a constant is believed
 PILE_SPREAD = 0.02  # (p90 − p10) / median of the cut times
@@ -81,41 +75,6 @@ def attribute(jobs: pd.DataFrame, conditions: RunConditions, backend: BackendLog
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def elapsed_ms(job: dict[str, Any], kind: str) -> float | None:
-    """How long the clock of a cap of this kind had run when the attempt ended, from the mark that it counts from."""
-    began = job["mark_started_at_ms"]
-    sent, first_byte = job["mark_request_sent_at_ms"], job["mark_first_byte_at_ms"]
-    end, last_byte = job["mark_ended_at_ms"], job["mark_last_byte_at_ms"]
-    if kind == "total":
-        return _minus(end, began)
-    if kind == "connect":
-        return _minus(end, began) if first_byte is None else None
-    if kind == "first_byte":
-        return _minus(first_byte if first_byte is not None else end, sent)
-    if first_byte is None:
-        return _minus(end, sent)  # an idle timer that starts with the request
-    silence: float | None = job["longest_silence_ms"]
-    return silence if last_byte is not None else None
-
-
-def _minus(end: float | None, start: float | None) -> float | None:
-    return None if end is None or start is None else end - start
-
-
-def agrees(elapsed: float | None, cap_s: float, slack_ms: float = SLACK_MS) -> bool:
-    """Whether an elapsed time is what a cap of `cap_s` would leave."""
-    if elapsed is None:
-        return False
-    cap = cap_s * 1000
-    return cap * (1 - EARLY) <= elapsed <= max(cap * (1 + LATE), cap + slack_ms)
-
-
-def _slack_ms(job: dict[str, Any]) -> float:
-    """How late this job's stamp of a cut may be: our loop's own lateness is known and counts."""
-    scale = float(job["time_scale"] or 1.0)
-    return SLACK_MS + (JITTER_MS * scale if scale > 1 else 0.0) + float(job["host_lag_ms"] or 0.0)
 
 
 def _piles(columns: pd.DataFrame) -> dict[str, tuple[float, int]]:
@@ -185,7 +144,7 @@ def _made_by_the_api(job: dict[str, Any]) -> Attribution | None:
         grade="undetermined",
         evidence=(
             EvidenceRow(fact=f"HTTP {job['http_status']:.0f} carries the API's own request id", points="against"),
-            EvidenceRow(fact=f"after {_s(elapsed_ms(job, 'total'))}", points="context"),
+            EvidenceRow(fact=f"after {shown(elapsed_ms(job, 'total'))}", points="context"),
         ),
         excluded=("a proxy in front: it would not know the API's request id",),
         settle="the API's own record for this request id",
@@ -209,16 +168,16 @@ def _signed(job: dict[str, Any], chain: tuple[LayerCap, ...], pile: tuple[float,
     for declared in chain:
         if declared.product == layer.product and declared.cap_s is not None:
             elapsed = elapsed_ms(job, declared.kind)
-            if agrees(elapsed, declared.cap_s, _slack_ms(job)):
+            if agrees(elapsed, declared.cap_s, slack_ms(job)):
                 return _fits(job, layer, declared, declared.cap_s, declared.kind, "declared", looked, excluded)
     for cap_s in layer.caps_s:
         for kind in layer.kinds:
-            if agrees(elapsed_ms(job, kind), cap_s, _slack_ms(job)):
+            if agrees(elapsed_ms(job, kind), cap_s, slack_ms(job)):
                 return _fits(job, layer, None, cap_s, kind, "default", looked, excluded)
     caps = [f"{c.cap_s:g} s declared" for c in chain if c.product == layer.product and c.cap_s is not None]
     caps += [f"{cap:g} s by default" for cap in layer.caps_s]
     disagreement = EvidenceRow(
-        fact=f"but {_s(elapsed_ms(job, layer.kinds[0]))} is none of its known caps ({', '.join(caps) or 'none known'})",
+        fact=f"but {shown(elapsed_ms(job, layer.kinds[0]))} is none of its caps ({', '.join(caps) or 'none known'})",
         points="against",
     )
     rows: tuple[EvidenceRow, ...] = (looked, disagreement)
@@ -251,7 +210,7 @@ def _fits(
     excluded: tuple[str, ...],
 ) -> Attribution:
     agreement = EvidenceRow(
-        fact=f"{_s(elapsed_ms(job, kind))} on its {kind} clock agrees with its {ground} cap of {cap_s:g} s"
+        fact=f"{shown(elapsed_ms(job, kind))} on its {kind} clock agrees with its {ground} cap of {cap_s:g} s"
     )
     return Attribution(
         grade="attributed" if layer.names_the_layer else "inferred",
@@ -274,7 +233,7 @@ def _declared(job: dict[str, Any], chain: tuple[LayerCap, ...]) -> Attribution |
     if not fitting:
         return None
     evidence = tuple(
-        EvidenceRow(fact=f"{_s(elapsed_ms(job, one.kind))} agrees with the declared {one.kind} cap of {one.layer}")
+        EvidenceRow(fact=f"{shown(elapsed_ms(job, one.kind))} agrees with the declared {one.kind} cap of {one.layer}")
         for one in fitting
     )
     unsigned = EvidenceRow(fact=f"nobody known signed it: {_how_it_looked(job)}", points="context")
@@ -351,14 +310,9 @@ def _replace(found: Attribution, **changes: Any) -> Attribution:
 
 def _how_it_looked(job: dict[str, Any]) -> str:
     if job["http_status"] is None:
-        return f"no response; {job['ended'].replace('_', ' ')} after {_s(elapsed_ms(job, 'total'))}"
+        return f"no response; {job['ended'].replace('_', ' ')} after {shown(elapsed_ms(job, 'total'))}"
     server = (job["reply_headers"] or {}).get("server")
     # Only the product's name: a server header may hold anything.
     named = "" if server is None else f", server {server.split('/')[0][:20]}"
-    return (
-        f"HTTP {job['http_status']:.0f}{named}, {job['body_kind'] or 'no'} body, after {_s(elapsed_ms(job, 'total'))}"
-    )
-
-
-def _s(ms: float | None) -> str:
-    return "—" if ms is None else f"{ms / 1000:.1f} s"
+    after = shown(elapsed_ms(job, "total"))
+    return f"HTTP {job['http_status']:.0f}{named}, {job['body_kind'] or 'no'} body, after {after}"

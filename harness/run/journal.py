@@ -22,6 +22,7 @@ from harness.events import JobEvent, iter_events, to_line
 SENDS_FILE = "sends.jsonl"
 TORN_FILE = "torn.txt"
 LOCK_FILE = ".lock"
+UNSEEN = frozenset({"unknown", "cancelled"})
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Journal:
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self.finished: set[str] = set()
+        self.unseen: set[str] = set()  # finished without anybody having seen the answer: unknown or dropped
         self.sent: dict[str, Send] = {}
         self.torn_lines = 0
 
@@ -112,7 +114,9 @@ class Journal:
     def _recall(self) -> None:
         events = self.run_dir / EVENTS_FILE
         if events.exists():
-            self.finished = {result.job_id for _, result in iter_events(events) if isinstance(result, JobEvent)}
+            for event in self.finished_events():
+                self.finished.add(event.job_id)
+                (self.unseen.add if event.outcome in UNSEEN else self.unseen.discard)(event.job_id)
         sends = self.run_dir / SENDS_FILE
         if sends.exists():
             decoder = msgspec.json.Decoder(Send)

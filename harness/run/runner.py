@@ -74,7 +74,8 @@ class Runner:
         unseen = self._journal.on_their_way
         left: list[Job] = []
         for job in jobs:
-            if job.job_id in self._journal.finished:
+            again = resend_unknown and job.job_id in self._journal.unseen
+            if job.job_id in self._journal.finished and not again:
                 continue
             if job.job_id in unseen and not resend_unknown:
                 facts = self._setting.facts(job, 0)

@@ -171,12 +171,6 @@ class Retry(_Model):
     max_s: f.Duration = Field(8.0, description="Longest pause of our own.")
     honour_retry_after: bool = Field(True, description="Wait as long as the answer's retry-after says.")
 
-    def covers(self, status: int | None) -> bool:
-        """Whether an answer with this status is sent again; None stands for a connection that failed."""
-        if status is None:
-            return "connect" in self.statuses
-        return str(status) in self.statuses or f"{status // 100}xx" in self.statuses
-
 
 class Budget(_Model):
     """What a run may spend; it stops before it would spend more."""

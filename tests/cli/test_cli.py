@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +148,13 @@ def test_progress_is_plain_lines_when_nobody_watches(harness: Any, tmp_path: Pat
     done = harness("run", "scenarios/ping.yaml", "--out", tmp_path / "r", env={"OPENAI_API_KEY": ""})
     assert "\x1b[" not in done.stderr
     assert done.returncode == 2
+
+
+def test_an_interrupt_ends_with_130() -> None:
+    command = [sys.executable, "-m", "harness", "ping", "--simulated", "--quality", "high"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from harness.conditions import Host, LayerCap, RouteConditions, RunConditions
-from harness.diagnosis.attribution import Attribution, agrees, attribute
+from harness.diagnosis.attribution import Attribution, attribute
 from harness.diagnosis.catalog import load_catalog, signed_by
+from harness.diagnosis.elapsed import agrees
 from harness.events import ApiError, Attempt, JobEvent, Marks
 from harness.frame import frame_of
 from harness.ingest.backend import BackendLog, BackendRecord

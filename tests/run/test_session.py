@@ -12,7 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
+from harness.frame import load_frame
+from tests.conftest import ROOT, Harness
 
 SCENARIO = """
 name: small
@@ -59,7 +60,7 @@ def end(process: subprocess.Popen[str]) -> tuple[str, str]:
     return out, err
 
 
-def test_kill_9_and_resume_loses_no_finished_job_and_sends_none_twice(tmp_path: Path) -> None:
+def test_kill_9_and_resume_loses_no_finished_job_and_sends_none_twice(tmp_path: Path, harness: Harness) -> None:
     scenario, run = scenario_file(tmp_path), tmp_path / "run"
     dice = random.Random(5)
     finished_before: dict[str, str] = {}
@@ -86,6 +87,12 @@ def test_kill_9_and_resume_loses_no_finished_job_and_sends_none_twice(tmp_path: 
     unknown = [event for event in events if event["outcome"] == "unknown"]
     assert 1 <= len(unknown) <= 12
     assert "were not sent again" in err
+
+    # Asked for, they are sent again, and the later event is the job's outcome.
+    assert harness("run", scenario, "--out", run, "--quiet", "--resend-unknown").returncode == 0
+    jobs, _ = load_frame(run / "events.jsonl")
+    assert len(jobs) == 60
+    assert set(jobs["outcome"]) == {"image"}
 
 
 def test_a_torn_last_line_is_set_aside_and_the_rest_kept(tmp_path: Path, harness) -> None:

@@ -71,9 +71,9 @@ def test_a_scenario_holds_names_of_secrets_and_fills_them_in_only_when_asked(tmp
     assert route.resolved_headers(ENV) == {"X-Team": "images", "X-Pass": "Token value-of-pass"}
 
 
-def test_retries_cover_single_statuses_classes_and_failed_connections(tmp_path: Path) -> None:
+def test_retries_may_name_single_statuses_classes_and_failed_connections(tmp_path: Path) -> None:
     retry = load(tmp_path, FULL, env=ENV).retry
-    assert [retry.covers(status) for status in (429, 503, None, 400)] == [True, True, True, False]
+    assert set(retry.statuses) == {"429", "5xx", "connect"}
 
 
 def test_variables_need_not_be_set_when_the_caller_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""How long a cap's clock had run, from the mark that it counts from, and whether that agrees with the cap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# A cap fires a little late, never early: timers tick, and the answer still has to travel.
+EARLY = 0.01
+LATE = 0.04
+SLACK_MS = 1500.0
+# What the two machines' own scheduling adds, in ms of theirs: a world that runs faster blows it up by its scale.
+JITTER_MS = 60.0
+
+
+def elapsed_ms(job: dict[str, Any], kind: str) -> float | None:
+    """How long the clock of a cap of this kind had run when the attempt ended, from the mark that it counts from."""
+    began = job["mark_started_at_ms"]
+    sent, first_byte = job["mark_request_sent_at_ms"], job["mark_first_byte_at_ms"]
+    end, last_byte = job["mark_ended_at_ms"], job["mark_last_byte_at_ms"]
+    if kind == "total":
+        return _minus(end, began)
+    if kind == "connect":
+        return _minus(end, began) if first_byte is None else None
+    if kind == "first_byte":
+        return _minus(first_byte if first_byte is not None else end, sent)
+    if first_byte is None:
+        return _minus(end, sent)  # an idle timer that starts with the request
+    silence: float | None = job["longest_silence_ms"]
+    return silence if last_byte is not None else None
+
+
+def _minus(end: float | None, start: float | None) -> float | None:
+    return None if end is None or start is None else end - start
+
+
+def agrees(elapsed: float | None, cap_s: float, slack_ms: float = SLACK_MS) -> bool:
+    """Whether an elapsed time is what a cap of `cap_s` would leave."""
+    if elapsed is None:
+        return False
+    cap = cap_s * 1000
+    return cap * (1 - EARLY) <= elapsed <= max(cap * (1 + LATE), cap + slack_ms)
+
+
+def slack_ms(job: dict[str, Any]) -> float:
+    """How late this job's stamp of a cut may be: our loop's own lateness is known and counts."""
+    scale = float(job["time_scale"] or 1.0)
+    return SLACK_MS + (JITTER_MS * scale if scale > 1 else 0.0) + float(job["host_lag_ms"] or 0.0)
+
+
+def shown(ms: float | None) -> str:
+    """Seconds for a person; an em dash where there are none."""
+    return "—" if ms is None else f"{ms / 1000:.1f} s"
