@@ -56,10 +56,10 @@ def judged(tmp_path_factory: pytest.TempPathFactory, harness: Any) -> dict[str, 
         "why": "Every fault and its verdict.",
         "prompts": ["A red apple on a plain white table"],
         "routes": routes,
-        "simulator": {"time_scale": 40, "seed": 4},
+        "simulator": {"time_scale": 12, "seed": 4},
         "defaults": SHAPE,
         "matrix": {"include": [{"route": name, **extra} for name, (_, extra, _, _) in FAULTS.items()]},
-        "load": {"concurrency": 2},
+        "load": {"concurrency": 4},
     }
     file, run = folder / "faults.yaml", folder / "run"
     file.write_text(yaml.safe_dump(scenario))
@@ -107,7 +107,7 @@ def test_failures_keep_elapsed_time_phase_and_ids(judged: dict[str, tuple[dict[s
 def test_an_output_filter_took_the_whole_generation_and_an_input_check_did_not(
     judged: dict[str, tuple[dict[str, Any], dict[str, Any]]],
 ) -> None:
-    assert judged["moderation-input"][0]["total_ms"] < 2_500
+    assert judged["moderation-input"][0]["total_ms"] < judged["moderation-output"][0]["total_ms"]
     assert judged["moderation-output"][0]["total_ms"] > 2_900
     assert judged["moderation-output"][0]["cost_basis"] == "maybe_billed"
     assert judged["moderation-input"][0]["cost_usd"] == 0

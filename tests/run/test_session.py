@@ -186,7 +186,7 @@ def test_a_world_that_runs_faster_than_the_scenario_says_stops_the_run(tmp_path:
     assert right.returncode == 0, right.stderr
     (event,) = lines(tmp_path / "b" / "events.jsonl")
     assert event["time_scale"] == 300
-    assert 2_500 < event["final_image_ms"] < 40_000
+    assert 2_500 < event["final_image_ms"] < 300_000
 
 
 def test_images_are_kept_only_when_asked_for(tmp_path: Path, harness) -> None:

@@ -26,10 +26,16 @@ SHAPE: dict[str, Any] = {"model": "gpt-image-2", "prompt": "A red apple", "quali
 def sim() -> Iterator[Running]:
     with spawn({"time_scale": 400, "seed": 2, "layers": {"tier": {"images_per_minute": 1}}}) as running:
         yield running
+        while OPENED:
+            OPENED.pop().close()
+
+
+OPENED: list[openai.OpenAI] = []
 
 
 def client(sim: Running, entry: str = "direct", key: str = KEY, **headers: str) -> openai.OpenAI:
-    return openai.OpenAI(api_key=key, base_url=sim.entries[entry], max_retries=0, default_headers=headers)
+    OPENED.append(openai.OpenAI(api_key=key, base_url=sim.entries[entry], max_retries=0, default_headers=headers))
+    return OPENED[-1]
 
 
 @pytest.fixture(scope="module")

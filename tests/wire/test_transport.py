@@ -170,9 +170,12 @@ def test_first_byte_headers_and_body_are_different_moments() -> None:
         "body": trace.body.first_ns,
         "end": trace.body_end_ns,
     }
-    for name, stamp in seen.items():
+    names = list(seen)
+    for name, following in zip(names, [*names[1:], None], strict=True):
+        stamp = seen[name]
         assert stamp is not None
-        assert 0 <= stamp - sent[name] < 60_000_000, name
+        assert sent[name] <= stamp, name
+        assert following is None or stamp < sent[following], name
     assert trace.longest_silence_ns >= 75_000_000
 
 
@@ -233,8 +236,8 @@ def test_bytes_reset_the_idle_cap_and_not_the_total_one() -> None:
             await asyncio.sleep(0.03)
         writer.close()
 
-    assert ending(drips, Caps(idle_s=0.4)) == ("complete", None)
-    assert ending(drips, Caps(idle_s=0.4, total_s=0.5)) == ("local_cap", "total")
+    assert ending(drips, Caps(idle_s=1.0)) == ("complete", None)
+    assert ending(drips, Caps(idle_s=1.0, total_s=0.5)) == ("local_cap", "total")
 
 
 def test_a_handshake_that_never_comes_is_the_connect_cap() -> None:
