@@ -9,7 +9,8 @@ from rich.text import Text
 from harness.events import Attempt, JobEvent
 from harness.metrics import connected_at_ms, payload_at_ms
 
-WIDTH = 48
+WIDEST = 60
+LEGEND = 48  # columns that the words and figures beside the bars take
 
 
 def draw(event: JobEvent, console: Console | None = None) -> None:
@@ -29,10 +30,11 @@ def draw(event: JobEvent, console: Console | None = None) -> None:
     table = Table(box=None, pad_edge=True)
     for column, justify in (("leg", "left"), ("from", "right"), ("took", "right"), ("", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    width = max(8, min(WIDEST, console.width - LEGEND))
     whole = max(attempt.marks.rendered_at_ms or 0, attempt.marks.ended_at_ms, 1e-9)
     for name, start, end in legs(attempt):
-        left = round(start / whole * WIDTH)
-        length = max(1, round((end - start) / whole * WIDTH))
+        left = min(round(start / whole * width), width - 1)
+        length = max(1, min(round((end - start) / whole * width), width - left))
         table.add_row(name, f"{start:,.0f} ms", f"{end - start:,.1f} ms", " " * left + "█" * length)
     console.print(table)
     facts = [f"{event.bytes_down:,} bytes down", f"stamps: {attempt.stamp_source}"]
