@@ -44,7 +44,7 @@ METRICS: tuple[Metric, ...] = (
            "Until the first real stream event began; comments and keep-alives do not count."),
     Metric("first_byte_ms", "first byte", "ms", JOB_START, "first_byte_at",
            "Until the first byte of any response: with streaming this is a header, not an image."),
-    Metric("wait_ms", "wait for payload", "ms", "request_sent_at", "first_event_at or first_body_byte_at",
+    Metric("wait_ms", "wait for payload", "ms", "request_sent_at", "first_event, final image or first body byte",
            "From the last byte sent to the first byte of payload: model, queue and every hop between."),
     Metric("pool_wait_ms", "wait for a connection", "ms", "started_at", "pool_acquired_at",
            "Until a connection was free or a new one could be begun."),
@@ -83,8 +83,12 @@ def connected_at_ms(marks: Marks) -> float | None:
 
 
 def payload_at_ms(marks: Marks) -> float | None:
-    """First byte of payload: the first real event of a stream, else the first byte of the body."""
-    return _first(marks.first_event_at_ms, marks.first_body_byte_at_ms)
+    """First byte of payload: the first real event of a stream, else of the image's JSON, else of any body.
+
+    The first body byte alone may be a blank line that a gateway sends to keep the connection alive.
+    """
+    finals = marks.final_images
+    return _first(marks.first_event_at_ms, finals[0].first_byte_at_ms if finals else None, marks.first_body_byte_at_ms)
 
 
 def attempt_clocks(marks: Marks) -> dict[str, float | None]:

@@ -108,7 +108,8 @@ def _payloads(data: object, body: StampedBody) -> tuple[tuple[Payload, ...], tup
     """The images of a JSON answer. One body carries them all, so they share its stamps."""
     if not isinstance(data, list):
         return (), ()
-    first_ns, whole_ns = body.first_ns or 0, body.last_ns or 0
+    # Gateways send blank lines to keep a connection alive; the payload begins behind them.
+    first_ns, whole_ns = body.arrived_ns(_blank_bytes(body)), body.last_ns or 0
     items = [item for item in data if isinstance(item, dict)]
     finals = tuple(
         Payload(item["b64_json"].encode("utf-8", "replace"), first_ns, whole_ns)
@@ -117,6 +118,17 @@ def _payloads(data: object, body: StampedBody) -> tuple[tuple[Payload, ...], tup
     )
     by_url = not finals and any(isinstance(item.get("url"), str) for item in items)
     return finals, ("result_by_url_not_fetched",) if by_url else ()
+
+
+def _blank_bytes(body: StampedBody) -> int:
+    """How many bytes of white space stand before the first other one."""
+    blank = 0
+    for data, _ in body:
+        rest = data.lstrip(b" \t\r\n")
+        blank += len(data) - len(rest)
+        if rest:
+            break
+    return blank
 
 
 def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:

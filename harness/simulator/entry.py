@@ -51,7 +51,8 @@ class Entry:
         self._born_ns = clock.now_ns()
         self._count = 0
         self._in_flight = 0
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.work: set[asyncio.Task[Any]] = set()  # deliveries and backends under way
+        self.closing: set[asyncio.Task[None]] = set()  # records about to be written
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self._count += 1
@@ -72,11 +73,17 @@ class Entry:
         self._in_flight += 1
         queue: asyncio.Queue[Script | Piece | None] = asyncio.Queue()
         backend = asyncio.create_task(self._backend(body, headers, truth, dice, queue))
-        self.tasks.add(backend)
-        backend.add_done_callback(self.tasks.discard)
+        delivery = asyncio.current_task()
+        assert delivery is not None
+        for task in (backend, delivery):
+            self.work.add(task)
+            task.add_done_callback(self.work.discard)
         gone = asyncio.create_task(self._watch(receive, truth))
         try:
             await self._deliver(send, queue, truth, dice, gone)
+        except asyncio.CancelledError:
+            truth.note = "the server was stopped"
+            _abort(send)
         finally:
             gone.cancel()
             self._in_flight -= 1
@@ -84,15 +91,15 @@ class Entry:
                 backend.cancel()
             # Written once the backend is done as well; the answer may be long gone by then.
             closing = asyncio.create_task(self._close(backend, truth))
-            self.tasks.add(closing)
-            closing.add_done_callback(self.tasks.discard)
+            self.closing.add(closing)
+            closing.add_done_callback(self.closing.discard)
 
     async def _close(self, backend: asyncio.Task[None], truth: Truth) -> None:
         try:
             await asyncio.wait({backend})
         finally:
             if backend.cancelled() or not backend.done():
-                truth.note = "the backend was stopped"
+                truth.note = truth.note or "the backend was stopped"
             self._log.write(truth)
 
     async def _watch(self, receive: Receive, truth: Truth) -> None:
@@ -247,7 +254,7 @@ class Entry:
     async def _give_up(self, send: Send, truth: Truth) -> None:
         ray = f"{random.Random(truth.request_id).getrandbits(64):016x}-SIM"
         reply = page(self._layer.imitates, self._layer.cap_s or 0, ray)
-        headers = {**reply.headers, "content-length": str(len(reply.body)), "x-simulator-time-scale": self._scale()}
+        headers = {**reply.headers, "content-length": str(len(reply.body)), "x-simulator-time-scale": self.scale()}
         truth.status_sent = reply.status
         await send({"type": "http.response.start", "status": reply.status, "headers": _raw(headers)})
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})
@@ -266,15 +273,16 @@ class Entry:
             "strict-transport-security": "max-age=31536000; includeSubDomains; preload",
             "x-content-type-options": "nosniff",
             **answer.headers,
-            "x-simulator-time-scale": self._scale(),
+            "x-simulator-time-scale": self.scale(),
         }
-        if len(answer.pieces) == 1:
+        sized = len(answer.pieces) == 1 and not answer.headers["content-type"].startswith("text/event-stream")
+        if sized:
             headers["content-length"] = str(len(answer.pieces[0].data))
         for name in self._layer.drops_headers:
             headers.pop(name.lower(), None)
         truth.status_sent = answer.status
         await send({"type": "http.response.start", "status": answer.status, "headers": _raw(headers)})
-        if len(answer.pieces) != 1 or answer.cut_after is not None:
+        if not sized or answer.cut_after is not None:
             # An empty body message makes the server send the headers now, and not with the first bytes.
             await send({"type": "http.response.body", "body": b"", "more_body": True})
         truth.headers_sent_ns = self._clock.now_ns()
@@ -302,7 +310,8 @@ class Entry:
             truth.response_end_ns = self._clock.now_ns()
             raise Cut
 
-    def _scale(self) -> str:
+    def scale(self) -> str:
+        """The world's speed, as the header says it."""
         return f"{self._clock.scale:g}"
 
 
@@ -333,8 +342,7 @@ def _check_key(authorization: str) -> None:
     if not key:
         raise Refused(401, "You didn't provide an API key.")
     if not key.startswith(KEY_PREFIX):
-        masked = f"{key[:3]}***{key[-4:]}" if len(key) > 12 else "***"
-        message = f"Incorrect API key provided: {masked}. You can find your API key at https://platform.openai.com."
+        message = f"Incorrect API key provided: {key[:3]}***. You can find your API key at https://platform.openai.com."
         raise Refused(401, message, code="invalid_api_key")
 
 

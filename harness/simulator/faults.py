@@ -235,6 +235,10 @@ def _other(**changes: str) -> Fault:
     return fault
 
 
+def _other_format(script: Script, at: Context) -> Script:
+    return _other(output_format="png" if at.shape.output_format == "jpeg" else "jpeg")(script, at)
+
+
 def _drip(script: Script, at: Context) -> Script:
     rate = max(at.number("bytes_per_s", 100_000), 1)
     pieces: list[Piece] = []
@@ -279,7 +283,7 @@ FAULTS: dict[str, Fault] = {
     "html_200": _body(b"<html><body>ok</body></html>", "text/html"),
     "truncated_b64": _truncated,
     "wrong_size": _other(size="1264x1264"),
-    "wrong_format": _other(output_format="jpeg"),
+    "wrong_format": _other_format,
     "drip": _drip,
 }
 

@@ -26,28 +26,28 @@ GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told
 PATH = "/v1/images/generations"
 
 
-async def _models(request: Request) -> JSONResponse:  # noqa: ARG001
-    return JSONResponse({"object": "list", "data": [{"id": model, "object": "model"} for model in MODELS]})
-
-
-async def _health(request: Request) -> JSONResponse:  # noqa: ARG001
-    return JSONResponse({"ok": True})
-
-
-async def _not_found(request: Request) -> JSONResponse:
-    message = f"Invalid URL ({request.method} {request.url.path})"
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return JSONResponse({"error": error}, status_code=404)
-
-
 def router(entry: Entry) -> Router:
     """The paths of one port. The router hands `send` through untouched, which the entry relies on."""
+
+    def reply(value: object, status: int = 200) -> JSONResponse:
+        return JSONResponse(value, status, headers={"x-simulator-time-scale": entry.scale()})
+
+    async def models(request: Request) -> JSONResponse:  # noqa: ARG001
+        return reply({"object": "list", "data": [{"id": model, "object": "model"} for model in MODELS]})
+
+    async def health(request: Request) -> JSONResponse:  # noqa: ARG001
+        return reply({"ok": True})
+
+    async def not_found(request: Request) -> JSONResponse:
+        message = f"Invalid URL ({request.method} {request.url.path})"
+        return reply({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}, 404)
+
     return Router(
         [
             Route(PATH, entry, methods=["POST"]),
-            Route("/v1/models", _models),
-            Route("/healthz", _health),
-            Route("/{path:path}", _not_found, methods=["GET", "POST", "PUT", "DELETE"]),
+            Route("/v1/models", models),
+            Route("/healthz", health),
+            Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
         ]
     )
 
@@ -76,12 +76,14 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     for server in servers:
         server.should_exit = server.force_exit = True
     await asyncio.gather(*running)
-    tasks = {task for entry in entries.values() for task in entry.tasks}
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=GRACE_S)
+    work = {task for entry in entries.values() for task in entry.work}
+    if work:
+        _, late = await asyncio.wait(work, timeout=GRACE_S)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+    closing = {task for entry in entries.values() for task in entry.closing}
+    await asyncio.gather(*closing)
     log.shut()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass
 
 _HTML = {"content-type": "text/html"}
@@ -20,6 +21,11 @@ class GivesUp:
 
 def _error(message: str, type: str | None, code: str | None) -> bytes:
     return json.dumps({"error": {"message": message, "type": type, "param": None, "code": code}}).encode()
+
+
+def _uuid(ray: str) -> str:
+    """A layer's own id for this exchange, made of the same chance as its ray."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, ray))
 
 
 def page(product: str | None, cap_s: float, ray: str) -> GivesUp:
@@ -42,11 +48,13 @@ def page(product: str | None, cap_s: float, ray: str) -> GivesUp:
         return GivesUp(524, {"server": "cloudflare", "cf-ray": ray, **_HTML}, body.encode())
     if product == "azure":
         body = json.dumps({"error": {"code": "Timeout", "message": "The operation was timeout."}})
-        return GivesUp(408, dict(_JSON), body.encode())
+        return GivesUp(408, {"apim-request-id": _uuid(ray), **_JSON}, body.encode())
     if product == "litellm":
         message = "litellm.Timeout: APITimeoutError - Request timed out. Error_str: Request timed out."
-        return GivesUp(408, {"x-litellm-timeout": f"{cap_s}", **_JSON}, _error(message, "invalid_request_error", "408"))
+        own = {"x-litellm-call-id": _uuid(ray), "x-litellm-timeout": f"{cap_s}"}
+        return GivesUp(408, {**own, **_JSON}, _error(message, "invalid_request_error", "408"))
     if product == "portkey":
         message = f"Request exceeded the timeout sent in the request: {cap_s * 1000:.0f}ms"
-        return GivesUp(408, dict(_JSON), _error(message, "timeout_error", None))
+        own = {"x-portkey-trace-id": _uuid(ray), "x-portkey-provider": "openai", "x-portkey-retry-attempt-count": "0"}
+        return GivesUp(408, {**own, **_JSON}, _error(message, "timeout_error", None))
     return GivesUp(504, {"content-type": "text/plain"}, b"gateway timeout")

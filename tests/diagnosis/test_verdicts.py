@@ -32,11 +32,11 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "other-size": ("wrong_size", {}, "silent_downgrade", "wrong_image"),
     "other-format": ("wrong_format", {}, "parameter_dropped", "wrong_image"),
     "json-for-stream": ("json_instead_of_sse", {"partial_images": 1}, "ok", "image"),
-    "comments": ("comments", {"partial_images": 1}, "ok", "image"),
+    "comments": ("comments;every=1", {"partial_images": 1}, "ok", "image"),
     "done-sentinel": ("done_sentinel", {"partial_images": 1}, "ok", "image"),
     "data-only": ("data_only_frames", {"partial_images": 1}, "ok", "image"),
     "no-blank-line": ("no_final_blank_line", {"partial_images": 1}, "ok", "image"),
-    "whitespace": ("whitespace_keepalive", {}, "ok", "image"),
+    "whitespace": ("whitespace_keepalive;every=1", {}, "ok", "image"),
     "bare-524-page": ("524html", {}, "undetermined", "error"),
 }
 

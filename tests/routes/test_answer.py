@@ -118,8 +118,8 @@ def test_json_where_a_stream_was_expected_is_read_as_json_and_the_other_way_roun
 
 def test_white_space_before_json_is_a_keepalive_and_no_harm() -> None:
     body = json.dumps({"data": [{"b64_json": B64}]}).encode()
-    answer = read(b" \n", b" \n", body, content_type="application/json")
-    assert len(answer.finals) == 1
+    answer = read(b" \n", b" \n", body[:50], body[50:], content_type="application/json")
+    assert [(payload.first_ns, payload.whole_ns) for payload in answer.finals] == [(3000, 4000)]
 
 
 def test_an_error_inside_a_200_is_an_error() -> None:

@@ -9,6 +9,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,8 @@ def test_the_time_scale_is_told_in_every_answer_and_it_listens_on_loopback() -> 
         assert post(sim, "direct", {}).headers["x-simulator-time-scale"] == "500"
         root = sim.entries["direct"]
         assert httpx.get(f"{root}/models").json()["data"][0]["id"] == "gpt-image-2"
-        assert httpx.post(f"{root}/nothing").status_code == 404
+        lost = httpx.post(f"{root}/nothing")
+        assert (lost.status_code, lost.headers["x-simulator-time-scale"]) == (404, "500")
 
 
 def test_a_sliding_minute_of_images_frees_what_it_took() -> None:
@@ -212,3 +214,34 @@ def test_a_sliding_minute_of_images_frees_what_it_took() -> None:
     assert limit.admit(20, 4) == (5, 50)
     assert limit.admit(61, 3) is None
     assert limit.admit(61, 1) == (5, 9)
+
+
+def test_a_request_under_way_when_it_is_told_to_stop_is_in_the_log_and_gets_no_invented_answer(tmp_path: Path) -> None:
+    log = tmp_path / "truth.jsonl"
+    outcome: list[str] = []
+
+    def ask(address: str) -> None:
+        try:
+            reply = httpx.post(f"{address}/images/generations", json=BODY, headers=HEADERS, timeout=30)
+            outcome.append(str(reply.status_code))
+        except httpx.TransportError as error:
+            outcome.append(type(error).__name__)
+
+    with spawn({"time_scale": 2}, log=log) as sim:
+        asking = threading.Thread(target=ask, args=(sim.entries["direct"],))
+        asking.start()
+        time.sleep(0.5)
+    asking.join(timeout=20)
+    (record,) = truths(log)
+    assert record["finished"] is False
+    assert record["note"] == "the server was stopped"
+    assert outcome in (["RemoteProtocolError"], ["ReadError"])
+
+
+def test_a_stream_is_never_sized_and_a_plain_answer_is() -> None:
+    with spawn({"time_scale": 500}) as sim:
+        plain = post(sim, "direct", {**BODY, "quality": "low"})
+        streamed = post(sim, "direct", {**BODY, "quality": "low", "stream": True})
+    assert int(plain.headers["content-length"]) == len(plain.content)
+    assert "content-length" not in streamed.headers
+    assert streamed.text.startswith("event: image_generation.completed")
