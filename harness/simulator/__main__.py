@@ -60,7 +60,7 @@ def main() -> int:
         else:
             text = sys.stdin.readline() if options.world == "-" else Path(options.world).read_text(encoding="utf-8")
             world = load_world(text)
-    except (BadWorld, OSError) as error:
+    except (BadWorld, OSError, UnicodeDecodeError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
     try:
@@ -73,8 +73,12 @@ def main() -> int:
                 until_stdin_closes=options.until_stdin_closes,
             )
         )
-    except OSError as error:
-        print(f"simulator: cannot listen on {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+    except (OSError, OverflowError) as error:  # OverflowError: a port above 65535
+        if isinstance(error, OSError) and error.filename is not None:  # the log, not a port
+            print(f"simulator: {error}", file=sys.stderr)
+        else:
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            print(f"simulator: cannot listen on {options.host}:{options.port}: {why}", file=sys.stderr)
         return 2
     return 0
 

@@ -28,6 +28,7 @@ from harness.simulator.world import Layer, World
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Heard = tuple[int, Script | Piece | None]  # when the backend said it, and what; nothing means the end
 
 KEY_PREFIX = "sk-sim-"
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
@@ -71,7 +72,7 @@ class Entry:
         body = await _read(receive)
         truth.request_body_ns = self._clock.now_ns()
         self._in_flight += 1
-        queue: asyncio.Queue[Script | Piece | None] = asyncio.Queue()
+        queue: asyncio.Queue[Heard] = asyncio.Queue()
         backend = asyncio.create_task(self._backend(body, headers, truth, dice, queue))
         delivery = asyncio.current_task()
         assert delivery is not None
@@ -114,7 +115,7 @@ class Entry:
         headers: dict[str, str],
         truth: Truth,
         dice: random.Random,
-        queue: asyncio.Queue[Script | Piece | None],
+        queue: asyncio.Queue[Heard],
     ) -> None:
         planned = await self._plan(body, headers, truth, dice)
         truth.status = planned.status
@@ -127,13 +128,13 @@ class Entry:
                 truth.billed_output_tokens = planned.tokens
 
         await reach(planned.headers_s)
-        await queue.put(planned)
+        await queue.put((self._clock.now_ns(), planned))
         for piece in planned.pieces:
             await reach(piece.at_s)
-            await queue.put(piece)
+            await queue.put((self._clock.now_ns(), piece))
         if planned.made_s is not None:
             await reach(planned.made_s)
-        await queue.put(None)
+        await queue.put((self._clock.now_ns(), None))
 
     async def _plan(self, body: bytes, headers: dict[str, str], truth: Truth, dice: random.Random) -> Script:
         try:
@@ -162,6 +163,8 @@ class Entry:
         if limit is not None and self._in_flight > limit:
             raise faults.rate_limited(limit, self._in_flight - 1, shape.n, 1, type="concurrent-images")
         if self._limit is not None:
+            if shape.n > self._limit.limit:
+                raise faults.too_large(self._limit.limit, shape.n)
             now_s = self._clock.world_s(self._born_ns, self._clock.now_ns())
             refused = self._limit.admit(now_s, shape.n)
             if refused is not None:
@@ -171,7 +174,7 @@ class Entry:
     async def _deliver(
         self,
         send: Send,
-        queue: asyncio.Queue[Script | Piece | None],
+        queue: asyncio.Queue[Heard],
         truth: Truth,
         dice: random.Random,
         gone: asyncio.Task[None],
@@ -183,16 +186,18 @@ class Entry:
         held: list[Piece] = []
         heard_ns = truth.received_ns
         while True:
-            item = await self._next(queue, truth, gone, heard_ns, answered=answer is not None)
+            heard = await self._next(queue, truth, gone, heard_ns, answered=answer is not None)
             if truth.client_gone_ns is not None:
                 return
-            if truth.cap_fired_ns is not None:
+            if heard is None:
                 if answer is not None and not layer.buffers:
                     raise Cut
                 await self._give_up(send, truth)
                 return
-            heard_ns = clock.now_ns()
-            await clock.sleep(extra_s if answer is None else 0)  # later pieces keep their distance to the first
+            heard_ns, item = heard
+            await clock.until(heard_ns, extra_s)  # each piece is as late as the first: they keep their distance
+            if gone.done():
+                return
             if isinstance(item, Script):
                 answer = item
                 if item.no_reply:
@@ -220,14 +225,16 @@ class Entry:
 
     async def _next(
         self,
-        queue: asyncio.Queue[Script | Piece | None],
+        queue: asyncio.Queue[Heard],
         truth: Truth,
         gone: asyncio.Task[None],
         heard_ns: int,
         *,
         answered: bool,
-    ) -> Script | Piece | None:
+    ) -> Heard | None:
         """The backend's next word, or nothing when the caller left or this layer's cap fired first."""
+        if not queue.empty():
+            return queue.get_nowait()
         getting = asyncio.create_task(queue.get())
         left_s = self._left_s(truth, heard_ns, answered=answered)
         timeout = None if left_s is None else self._clock.real_s(max(left_s, 0))
@@ -333,7 +340,7 @@ def _abort(send: Send) -> None:
 def _json(body: bytes) -> object:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

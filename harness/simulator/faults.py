@@ -6,6 +6,7 @@ Chosen by the world's configuration for a share of requests, or by the header ``
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from harness.simulator.profiles import Timing
 from harness.simulator.requests import Refused, Shape
 from harness.simulator.script import Piece, Script
 from harness.simulator.world import World
+
+DRIP_STEP = 65_536
 
 Options = dict[str, str]
 
@@ -31,9 +34,10 @@ class Context:
     def number(self, name: str, default: float) -> float:
         """A numeric option."""
         try:
-            return float(self.options.get(name, default))
+            value = float(self.options.get(name, default))
         except ValueError:
             return default
+        return value if math.isfinite(value) else default
 
 
 Fault = Callable[[Script, Context], Script]
@@ -68,14 +72,15 @@ def _refuse(refused: Callable[[Context], Refused], when: Callable[[Context], flo
 
 def rate_limited(limit: int, used: int, asked: int, wait_s: float, *, type: str = "input-images") -> Refused:
     """The images-per-minute refusal, with the headers that tell when to come back."""
+    whole_s = math.ceil(wait_s)  # never too early: who comes back then must be let in
     message = (
         f"Rate limit reached for gpt-image-2 (for limit gpt-image) in organization org-simulated on {type} per min: "
-        f"Limit {limit}, Used {used}, Requested {asked}. Please try again in {wait_s:.0f}s. "
+        f"Limit {limit}, Used {used}, Requested {asked}. Please try again in {whole_s}s. "
         "Visit https://platform.openai.com/account/rate-limits to learn more."
     )
     headers = {
-        "retry-after": f"{max(wait_s, 1):.0f}",
-        "retry-after-ms": f"{wait_s * 1000:.0f}",
+        "retry-after": f"{max(whole_s, 1)}",
+        "retry-after-ms": f"{math.ceil(wait_s * 1000)}",
         "x-ratelimit-limit-input-images": str(limit),
         "x-ratelimit-remaining-input-images": str(max(limit - used, 0)),
         "x-ratelimit-reset-input-images": f"{wait_s:.3f}s",
@@ -83,15 +88,21 @@ def rate_limited(limit: int, used: int, asked: int, wait_s: float, *, type: str 
     return Refused(429, message, type=type, code="rate_limit_exceeded", headers=headers)
 
 
+def too_large(limit: int, asked: int) -> Refused:
+    """More images in one request than the limit ever lets through: no waiting helps, so none is advised."""
+    message = (
+        "Request too large for gpt-image-2 (for limit gpt-image) in organization org-simulated on input-images per "
+        f"min: Limit {limit}, Requested {asked}. You can increase your rate limit by adding a payment method to your "
+        "account."
+    )
+    return Refused(429, message, type="input-images", code="rate_limit_exceeded")
+
+
 def _429(script: Script, at: Context) -> Script:  # noqa: ARG001
     variant = at.options.get("kind", "images")
     wait_s = at.number("retry_after", 12)
     if variant == "limit0":
-        message = (
-            "Request too large for gpt-image-2 (for limit gpt-image) in organization org-simulated on input-images per "
-            "min: Limit 0, Requested 1. You can increase your rate limit by adding a payment method to your account."
-        )
-        refused = Refused(429, message, type="input-images", code="rate_limit_exceeded")
+        refused = too_large(0, at.shape.n)
     elif variant == "slow_down":
         message = f"You've exceeded the rate limit, please slow down and try again after {wait_s:.2f} seconds."
         refused = Refused(429, message, code="rate_limit_exceeded", headers={"retry-after": f"{wait_s:.0f}"})
@@ -178,7 +189,7 @@ def _stream_error(body: dict[str, object]) -> Fault:
 
 def _every(seconds: float, data: bytes) -> Fault:
     def fault(script: Script, at: Context) -> Script:
-        gap = at.number("every", seconds)
+        gap = max(at.number("every", seconds), 0.01)
         count = int(at.timing.done_s / gap)
         filler = [Piece(gap * (i + 1), data) for i in range(count) if gap * (i + 1) < at.timing.done_s]
         early = min(script.headers_s, at.timing.moderation_s)
@@ -242,11 +253,13 @@ def _other_format(script: Script, at: Context) -> Script:
 def _drip(script: Script, at: Context) -> Script:
     rate = max(at.number("bytes_per_s", 100_000), 1)
     pieces: list[Piece] = []
+    free_s = 0.0  # when the line has carried everything before
     for piece in script.pieces:
-        step = 65_536
-        for start in range(0, len(piece.data), step):
-            late = (start + step) / rate
-            pieces.append(Piece(piece.at_s + late, piece.data[start : start + step], piece.kind, piece.index))
+        free_s = max(free_s, piece.at_s)
+        for start in range(0, len(piece.data), DRIP_STEP):
+            part = piece.data[start : start + DRIP_STEP]
+            free_s += len(part) / rate
+            pieces.append(Piece(free_s, part, piece.kind, piece.index))
     return script.with_pieces(pieces)
 
 
