@@ -46,6 +46,11 @@ CapName = Literal["connect", "first_byte", "idle", "total"]
 BodyKind = Literal["json", "sse", "html", "text", "binary", "empty"]
 CostBasis = Literal["usage", "estimate", "maybe_billed", "not_billed"]
 StampSource = Literal["kernel", "user"]
+AddressFamily = Literal["ipv4", "ipv6", "other"]
+ReceivePath = Literal[
+    "own",  # bare sockets, read where the bytes arrive
+    "library",  # httpx's own machinery, for what ours does not carry (a proxy of the environment)
+]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +86,10 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
 class AddressTry(msgspec.Struct, frozen=True, kw_only=True):
     """One address that was tried for a connection. The address itself is not kept."""
 
-    family: Literal["ipv4", "ipv6", "other"]
+    family: AddressFamily
     connected: bool
     tcp_ms: float
+    rtt_ms: float | None = None  # the kernel's round trip right after connecting: the path, without any server
 
 
 class ApiError(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +152,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     longest_silence_ms: float | None = None  # longest time without a byte, from request_sent to the end
     connection_reused: bool | None = None
     addresses: tuple[AddressTry, ...] = ()
+    rtt_ms: float | None = None  # the kernel's smoothed round trip at the end of the exchange
+    retransmits: int | None = None  # segments that the kernel sent again on this connection
+    tls_own_ms: float | None = None  # of the TLS handshake: our own part, after its last flight was here
+    receive_path: ReceivePath = "library"
     stamp_source: StampSource = "user"
+    stamp_error_ms: float | None = None  # how much earlier than its mark the worst-known byte mark may have been
+    unread_ms: float | None = None  # the longest that bytes lay in the kernel before this process took them
     server_ms: float | None = None
     queue_ms: float | None = None
     gateway_retries: int | None = None
@@ -215,6 +227,7 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     queue_ms: float | None = None
     longest_silence_ms: float | None = None
     host_lag_ms: float | None = None
+    clock_error_ms: float | None = None
 
     bytes_up: int = 0
     bytes_down: int = 0

@@ -64,6 +64,8 @@ METRICS: tuple[Metric, ...] = (
            "What the other side says the job waited before it was begun."),
     Metric("host_lag_ms", "host lag", "ms", "reported", "our own loop",
            "The latest that our own event loop ran while this job was under way."),
+    Metric("clock_error_ms", "clock error", "ms", "reported", "our own stamps",
+           "How much earlier than its mark a byte of this job may have been here, at worst: the error bar."),
 )  # fmt: skip
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
@@ -120,6 +122,7 @@ def job_clocks(attempts: Sequence[Attempt]) -> dict[str, float | None]:
     last = attempts[-1]
     clocks = attempt_clocks(last.marks)
     clocks["longest_silence_ms"] = last.longest_silence_ms
+    clocks["clock_error_ms"] = last.stamp_error_ms
     clocks["server_ms"] = last.server_ms
     clocks["queue_ms"] = last.queue_ms
     return clocks

@@ -7,7 +7,7 @@ captures of gateways; every one of them has a test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,11 @@ import msgspec
 
 from harness.events import ApiError, BodyKind, Usage
 from harness.routes.base import Answer, Payload
+from harness.routes.payload import Cut, cut_base64
 from harness.wire.body import BodyTooLarge, StampedBody
 from harness.wire.scrub import Scrubber, fingerprint
 from harness.wire.sse import Frame, FrameTooLarge, SseDecoder
+from harness.wire.stamp import Stamp
 from harness.wire.trace import Trace
 
 KEEPALIVE_TYPES = frozenset({"keepalive", "keep-alive", "ping", "heartbeat"})
@@ -25,6 +27,8 @@ KEEPALIVE_TYPES = frozenset({"keepalive", "keep-alive", "ping", "heartbeat"})
 
 def read_images_answer(trace: Trace, scrubber: Scrubber) -> Answer:
     """Interpret the body that `trace` holds, complete or cut."""
+    if trace.over_limit:
+        return Answer(body_kind="binary", notes=("answer_too_large",))
     headers = dict(trace.headers)
     try:
         body = trace.body.decoded(headers.get("content-encoding", ""))
@@ -37,7 +41,7 @@ def read_images_answer(trace: Trace, scrubber: Scrubber) -> Answer:
         return _read_json(trace, body, scrubber)
     head = None
     if kind in {"html", "text"}:
-        head = scrubber.head(body.whole()[:4096].decode("utf-8", "replace"))
+        head = scrubber.head(body.head(4096).decode("utf-8", "replace"))
     return Answer(body_kind=kind, body_head=head)
 
 
@@ -45,7 +49,7 @@ def body_kind(content_type: str, body: StampedBody) -> BodyKind:
     """What a body is, by its first bytes first (gateways mislabel) and by its label where those do not tell."""
     if not body:
         return "empty"
-    start = body.whole()[:512] if body.size < 4096 else _first_bytes(body, 512)
+    start = body.head(512)
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     label = content_type.partition(";")[0].strip().lower()
     if text[:1] in (b"{", b"["):
@@ -64,22 +68,13 @@ def body_kind(content_type: str, body: StampedBody) -> BodyKind:
     return "binary"
 
 
-def _first_bytes(body: StampedBody, count: int) -> bytes:
-    start = b""
-    for data, _ in body:
-        start += data[: count - len(start)]
-        if len(start) >= count:
-            break
-    return start
-
-
 def _is_text(data: bytes) -> bool:
     return b"\x00" not in data and data.isascii()
 
 
-def _object(data: bytes) -> dict[str, Any] | None:
+def _object(cut: Cut) -> dict[str, Any] | None:
     try:
-        value = msgspec.json.decode(data)
+        value = cut.value()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -94,36 +89,39 @@ def _count(value: object) -> int | None:
 
 
 def _read_json(trace: Trace, body: StampedBody, scrubber: Scrubber) -> Answer:
-    value = _object(body.whole())
+    cut = cut_base64(body.whole())
+    value = _object(cut)
     if value is None:
         # Cut in the middle, or not JSON at all. Nothing of it is copied: it may be half an image.
         return Answer(body_kind="json", notes=("json_incomplete" if trace.body_end_ns is None else "json_invalid",))
     error = read_error(value, scrubber, in_stream=False)
-    finals, notes = _payloads(value.get("data"), body)
+    finals, notes = _payloads(value.get("data"), cut, body)
     answer = Answer(body_kind="json", error=error, finals=finals, notes=notes)
     return answer if error is not None else replace(answer, **_resolved(value))
 
 
-def _payloads(data: object, body: StampedBody) -> tuple[tuple[Payload, ...], tuple[str, ...]]:
-    """The images of a JSON answer. One body carries them all, so they share its stamps."""
+def _payloads(data: object, cut: Cut, body: StampedBody) -> tuple[tuple[Payload, ...], tuple[str, ...]]:
+    """The images of a JSON answer. The last one is not to be had before the whole body is."""
     if not isinstance(data, list):
         return (), ()
     # Gateways send blank lines to keep a connection alive; the payload begins behind them.
-    first_ns, whole_ns = body.arrived_ns(_blank_bytes(body)), body.last_ns or 0
+    first = body.arrived(_blank_bytes(body))
+    whole = body.arrived(body.size - 1)
     items = [item for item in data if isinstance(item, dict)]
-    finals = tuple(
-        Payload(item["b64_json"].encode("utf-8", "replace"), first_ns, whole_ns)
-        for item in items
-        if isinstance(item.get("b64_json"), str) and item["b64_json"]
-    )
+    found = [payload for item in items if (payload := cut.payload(item.get("b64_json"))) is not None]
+    finals = []
+    for number, (encoded, span) in enumerate(found):
+        last = number == len(found) - 1
+        began = first if number == 0 or span is None else body.arrived(span[0])
+        finals.append(Payload(encoded, began, whole if last or span is None else body.arrived(span[1])))
     by_url = not finals and any(isinstance(item.get("url"), str) for item in items)
-    return finals, ("result_by_url_not_fetched",) if by_url else ()
+    return tuple(finals), ("result_by_url_not_fetched",) if by_url else ()
 
 
 def _blank_bytes(body: StampedBody) -> int:
     """How many bytes of white space stand before the first other one."""
     blank = 0
-    for data, _ in body:
+    for data, _, _ in body:
         rest = data.lstrip(b" \t\r\n")
         blank += len(data) - len(rest)
         if rest:
@@ -131,25 +129,28 @@ def _blank_bytes(body: StampedBody) -> int:
     return blank
 
 
+def _frames(body: StampedBody, decoder: SseDecoder) -> Iterator[Frame]:
+    """One at a time: a frame that has been looked at is not held any longer."""
+    for data, began, arrived in body:
+        yield from decoder.feed(data, began, arrived)
+    yield from decoder.close()
+
+
 def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:
     decoder = SseDecoder()
-    frames: list[Frame] = []
-    for data, at_ns in body:
-        frames.extend(decoder.feed(data, at_ns))
-    frames.extend(decoder.close())
-
     events = 0
-    first_event_ns: int | None = None
-    partials: list[tuple[int, int]] = []
+    first_event: Stamp | None = None
+    partials: list[tuple[Stamp, Stamp]] = []
     finals: list[Payload] = []
     error: ApiError | None = None
     resolved: dict[str, Any] = {}
     notes: dict[str, None] = {}
-    for frame in frames:
+    for frame in _frames(body, decoder):
         if frame.data.strip() == b"[DONE]":
             notes["done_sentinel"] = None
             continue
-        value = _object(frame.data) if frame.data.strip() else {}
+        cut = cut_base64(frame.data)
+        value = _object(cut) if frame.data.strip() else {}
         if value is None:
             notes["frame_cut" if not frame.terminated else "frame_not_json"] = None
             continue
@@ -159,16 +160,16 @@ def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:
             notes["keepalive_events"] = None
             continue
         events += 1
-        if first_event_ns is None:
-            first_event_ns = frame.first_ns
+        if first_event is None:
+            first_event = frame.first
         if not frame.terminated:
             notes["last_frame_unterminated"] = None
         if kind == "error" or value.get("type") == "error" or value.get("error") is not None:
             error = error or read_error(value, scrubber, in_stream=True)
         elif kind.endswith(".partial_image"):
-            partials.append((frame.first_ns, frame.whole_ns))
-        elif kind.endswith(".completed") and isinstance(value.get("b64_json"), str) and value["b64_json"]:
-            finals.append(Payload(value["b64_json"].encode("utf-8", "replace"), frame.first_ns, frame.whole_ns))
+            partials.append((frame.first, frame.whole))
+        elif kind.endswith(".completed") and (payload := cut.payload(value.get("b64_json"))) is not None:
+            finals.append(Payload(payload[0], frame.first, frame.whole))
             resolved = _resolved(value)
         else:
             notes["other_events"] = None
@@ -177,7 +178,7 @@ def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:
         error=error,
         finals=tuple(finals),
         partials=tuple(partials),
-        first_event_ns=first_event_ns,
+        first_event=first_event,
         sse_events=events,
         sse_comments=decoder.comments,
         notes=tuple(notes),

@@ -13,6 +13,7 @@ from typing import Protocol
 from harness.events import ApiError, BodyKind, Usage
 from harness.wire.caps import Caps
 from harness.wire.scrub import Scrubber
+from harness.wire.stamp import Stamp
 from harness.wire.trace import Trace
 
 
@@ -50,8 +51,8 @@ class Payload:
     """One image as the answer carries it, with the stamps of its first and last byte."""
 
     encoded: bytes  # base64 text
-    first_ns: int
-    whole_ns: int
+    first: Stamp
+    whole: Stamp
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Answer:
     body_head: str | None = None
     error: ApiError | None = None
     finals: tuple[Payload, ...] = ()
-    partials: tuple[tuple[int, int], ...] = ()  # (first byte ns, whole ns) of each partial image's frame
-    first_event_ns: int | None = None
+    partials: tuple[tuple[Stamp, Stamp], ...] = ()  # first byte and whole of each partial image's frame
+    first_event: Stamp | None = None
     sse_events: int = 0
     sse_comments: int = 0
     resolved_size: str | None = None
@@ -77,6 +78,10 @@ class Route(Protocol):
     """One target of one route family. Made once per run, used for many attempts."""
 
     endpoint: str
+
+    async def warm_up(self) -> None:
+        """Do once, without a network, what the first call of a process pays for: imports, models, codecs."""
+        ...
 
     async def exchange(self, call: Call, trace: Trace) -> None:
         """Make one HTTP exchange and leave what happened in `trace`.

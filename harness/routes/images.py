@@ -11,7 +11,7 @@ from harness.routes.answer import read_images_answer
 from harness.routes.base import Answer, Call, ExchangeFailed, Target
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Trace, current_trace
-from harness.wire.transport import StampingTransport
+from harness.wire.transport import StampingTransport, read_through
 
 
 class RouteFamily:
@@ -20,16 +20,25 @@ class RouteFamily:
     endpoint = "/v1/images/generations"
 
     def __init__(self, target: Target) -> None:
-        transport = StampingTransport(base_url=target.base_url, ca_file=target.ca_file)
-        self._client = openai.AsyncOpenAI(
-            api_key=target.api_key,
-            base_url=target.base_url,
-            default_headers={**target.headers},
+        self._target = target
+        self._client = self._client_on(StampingTransport(base_url=target.base_url, ca_file=target.ca_file))
+
+    def _client_on(self, transport: httpx.AsyncBaseTransport) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(
+            api_key=self._target.api_key,
+            base_url=self._target.base_url,
+            default_headers={**self._target.headers},
             max_retries=0,
             timeout=None,
             # Annotated for httpx2, accepts an httpx client all the same; a contract test holds that.
             http_client=httpx.AsyncClient(transport=transport, timeout=None),  # type: ignore[arg-type]
         )
+
+    async def warm_up(self) -> None:
+        async with self._client_on(httpx.MockTransport(lambda _: httpx.Response(200, json={}))) as client:
+            generate = client.images.with_streaming_response.generate
+            async with generate(model="gpt-image-2", prompt="warm-up", stream=True):
+                return
 
     async def exchange(self, call: Call, trace: Trace) -> None:
         headers = {"X-Client-Request-Id": call.client_request_id, "Accept-Encoding": "identity"}
@@ -38,11 +47,9 @@ class RouteFamily:
             fields["stream"] = True
         token = current_trace.set(trace)
         try:
-            # Streaming response for plain calls too: the SDK then leaves the body alone, and we only pull it through
-            # the transport, which keeps it with its stamps.
+            # Streaming response for plain calls too: the SDK then leaves the body alone, and the transport keeps it.
             async with self._client.images.with_streaming_response.generate(**fields, extra_headers=headers) as answer:
-                async for _ in answer.http_response.aiter_raw():
-                    pass
+                await read_through(answer.http_response)
         except openai.APIStatusError as error:
             # An error answer is an answer: the SDK has read its body through our transport before raising.
             await error.response.aclose()

@@ -25,6 +25,11 @@ class Decoded:
     data: bytes
 
 
+def prepare_codecs() -> None:
+    """Load every image codec now: otherwise the first picture of a run pays for it."""
+    Image.init()
+
+
 def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | None) -> Decoded:
     """Decode one base64 payload and compare it with the request. Never raises for bad data.
 

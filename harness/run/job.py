@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class Setting:
     record_prompts: bool
     lag: LagMeter
     images_dir: Path | None = None
+    # A few at a time: each holds a decoded picture, and more of them than cores are not done any sooner.
+    interpreting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     def facts(self, job: Job, in_flight: int) -> JobFacts:
         """What is known of `job` as it goes out now."""
@@ -148,7 +150,10 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
     trace.finish()
     answer, images = Answer(), tuple[Decoded, ...]()
     if not cancelled:
-        answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job)
+        keep = setting.images_dir is not None
+        async with setting.interpreting:
+            answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job, keep=keep)
+    trace.body.release()
     return Exchange(number, call.client_request_id, trace, failure, cancelled, answer, images)
 
 
@@ -158,14 +163,17 @@ def _request(job: Job) -> dict[str, object]:
     return fields
 
 
-def _interpret(route: Route, trace: Trace, scrubber: Scrubber, job: Job) -> tuple[Answer, tuple[Decoded, ...]]:
-    """Parse and decode, in a worker thread: nothing of it may delay the loop that reads."""
+def _interpret(
+    route: Route, trace: Trace, scrubber: Scrubber, job: Job, *, keep: bool
+) -> tuple[Answer, tuple[Decoded, ...]]:
+    """Parse and decode, in a worker thread: nothing of it may delay the loop that reads. Marks stay, bytes go."""
     answer = route.read(trace, scrubber)
-    images = tuple(
-        decode_image(payload.encoded, asked_format=job.cell.output_format, asked_size=job.cell.size)
-        for payload in answer.finals
-    )
-    return answer, images
+    images = []
+    for payload in answer.finals:
+        decoded = decode_image(payload.encoded, asked_format=job.cell.output_format, asked_size=job.cell.size)
+        images.append(decoded if keep else replace(decoded, data=b""))
+    stripped = tuple(replace(payload, encoded=b"") for payload in answer.finals)
+    return replace(answer, finals=stripped), tuple(images)
 
 
 def _keep(folder: Path, job_id: str, images: tuple[Decoded, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.events import Attempt, CostBasis, Ended, ImageCheck, JobEvent, Marks, Outcome, Span
+from harness.events import AddressTry, Attempt, CostBasis, Ended, ImageCheck, JobEvent, Marks, Outcome, Span
 from harness.metrics import job_clocks, phase_reached
 from harness.plan import Job
 from harness.prices import usage_usd
@@ -16,7 +16,8 @@ from harness.wire import evidence
 from harness.wire.clock import WorldClock
 from harness.wire.failures import how_it_ended
 from harness.wire.scrub import Scrubber
-from harness.wire.trace import Trace
+from harness.wire.stamp import Stamp
+from harness.wire.trace import AddressTried, Trace
 
 # Statuses with which the API refuses before it does any work: nothing is generated, so nothing is billed.
 REFUSED = frozenset({400, 401, 402, 403, 404, 413, 415, 422, 429})
@@ -81,11 +82,45 @@ def make_attempt(exchange: Exchange, zero_ns: int, clock: WorldClock, scrubber: 
         bytes_down=trace.bytes_down,
         longest_silence_ms=clock.ms(0, trace.longest_silence_ns) if trace.longest_silence_ns else None,
         connection_reused=trace.connection_reused,
-        addresses=tuple(trace.addresses),
+        addresses=tuple(_address(one, clock) for one in trace.addresses),
+        rtt_ms=_lasted(trace.rtt_ns, clock),
+        retransmits=trace.retransmits,
+        tls_own_ms=_tls_own_ms(trace, clock),
+        receive_path=trace.receive_path,
         stamp_source=trace.stamp_source,
+        stamp_error_ms=_stamp_error_ms(exchange, clock),
+        unread_ms=clock.ms(0, trace.waited_ns) if trace.stamp_source == "kernel" else None,
         server_ms=evidence.server_ms(kept),
         gateway_retries=evidence.gateway_retries(kept),
     )
+
+
+def _address(tried: AddressTried, clock: WorldClock) -> AddressTry:
+    return AddressTry(
+        family=tried.family,
+        connected=tried.connected,
+        tcp_ms=clock.ms(0, tried.tcp_ns),
+        rtt_ms=_lasted(tried.rtt_ns, clock),
+    )
+
+
+def _lasted(ns: int | None, clock: WorldClock) -> float | None:
+    return None if ns is None else clock.ms(0, ns)
+
+
+def _tls_own_ms(trace: Trace, clock: WorldClock) -> float | None:
+    if trace.tls_arrived_ns is None or trace.tls_done_ns is None:
+        return None
+    return clock.ms(trace.tls_arrived_ns, trace.tls_done_ns)
+
+
+def _stamp_error_ms(exchange: Exchange, clock: WorldClock) -> float | None:
+    """The widest interval behind any byte mark of the attempt."""
+    trace, answer = exchange.trace, exchange.answer
+    stamps = [trace.first_byte, answer.first_event, *(stamp for pair in answer.partials for stamp in pair)]
+    stamps += [stamp for payload in answer.finals for stamp in (payload.first, payload.whole)]
+    widths = [stamp.width_ns for stamp in stamps if stamp is not None]
+    return clock.ms(0, max(widths)) if widths else None
 
 
 def _marks(exchange: Exchange, zero_ns: int, clock: WorldClock) -> Marks:
@@ -94,10 +129,13 @@ def _marks(exchange: Exchange, zero_ns: int, clock: WorldClock) -> Marks:
     def at(ns: int | None) -> float | None:
         return None if ns is None else clock.ms(zero_ns, ns)
 
-    def spans(pairs: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
-        return tuple(Span(first_byte_at_ms=clock.ms(zero_ns, a), whole_at_ms=clock.ms(zero_ns, b)) for a, b in pairs)
+    def spans(pairs: Sequence[tuple[Stamp, Stamp]]) -> tuple[Span, ...]:
+        return tuple(
+            Span(first_byte_at_ms=clock.ms(zero_ns, first.ns), whole_at_ms=clock.ms(zero_ns, whole.ns))
+            for first, whole in pairs
+        )
 
-    finals = spans([(payload.first_ns, payload.whole_ns) for payload in answer.finals])
+    finals = spans([(payload.first, payload.whole) for payload in answer.finals])
     final_at = max((span.whole_at_ms for span in finals), default=None)
     rendering = [image.render_ms for image in exchange.images if image.render_ms is not None]
     # Decoding runs on this machine's clock, after the world's: it is added as it is, never scaled.
@@ -113,7 +151,7 @@ def _marks(exchange: Exchange, zero_ns: int, clock: WorldClock) -> Marks:
         first_byte_at_ms=at(trace.first_byte_ns),
         headers_at_ms=at(trace.headers_ns),
         first_body_byte_at_ms=at(trace.body.first_ns),
-        first_event_at_ms=at(answer.first_event_ns),
+        first_event_at_ms=at(answer.first_event.ns if answer.first_event else None),
         partial_images=spans(answer.partials),
         final_images=finals,
         final_image_at_ms=final_at,

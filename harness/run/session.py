@@ -31,6 +31,7 @@ from harness.plan import Job, Plan
 from harness.routes import make_route
 from harness.routes.base import Target
 from harness.run.budget import Budget
+from harness.run.images import prepare_codecs
 from harness.run.job import Lane, Setting, run_job
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
@@ -40,6 +41,7 @@ from harness.run.runner import Ending, Runner
 from harness.run.salt import load_salt
 from harness.scenario import RouteSpec, Scenario
 from harness.simulator.process import SimulatorFailed, spawn
+from harness.wire import watch
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
 
@@ -97,7 +99,7 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
             embedded(scenario, log=run_dir / BACKEND_FILE) as entries,
             RunProgress(len(plan.jobs) - len(journal.finished), quiet=options.quiet) as progress,
         ):
-            ending = asyncio.run(_drive(scenario, plan, options, env, conditions, clock, journal, entries, progress))
+            ending = watch.run(_drive(scenario, plan, options, env, conditions, clock, journal, entries, progress))
         whole = ending.stopped_by is None
         conditions = msgspec.structs.replace(
             conditions,
@@ -117,12 +119,13 @@ def ping_scenario(scenario: Scenario, job: Job, options: Options, env: Mapping[s
         async with LagMeter() as lag:
             setting = _setting(scenario, env, new_run_id(scenario.name), clock, entries, lag, None)
             try:
+                await _warm_up(setting)
                 return await run_job(setting, job, 1)
             finally:
                 await _close(setting)
 
     with embedded(scenario, log=None) as entries:
-        return asyncio.run(once(entries))
+        return watch.run(once(entries))
 
 
 @contextmanager
@@ -154,6 +157,7 @@ async def _drive(
         setting = _setting(scenario, env, conditions.run_id, clock, entries, lag, images)
         budget = Budget(scenario.budget.usd, scenario.budget.jobs)
         budget.recall(journal.finished_events())
+        await _warm_up(setting)
         # Imports and SDK models are not garbage: keep the collector from walking them while clocks run.
         gc.collect()
         gc.freeze()
@@ -202,6 +206,13 @@ def _target(spec: RouteSpec, env: Mapping[str, str], entries: Mapping[str, str])
     else:
         base_url, key = spec.base_url, env[spec.api_key_env] if spec.api_key_env else SIMULATOR_KEY
     return Target(spec.name, base_url, key, spec.resolved_headers(env), spec.ca_file)
+
+
+async def _warm_up(setting: Setting) -> None:
+    """The first call of a process costs up to a second of imports and model building: it is never a sample."""
+    for lane in setting.lanes.values():
+        await lane.route.warm_up()
+    await asyncio.to_thread(prepare_codecs)
 
 
 async def _close(setting: Setting) -> None:

@@ -1,68 +1,154 @@
-"""A response body that remembers when each byte arrived."""
+"""A response body that remembers when each byte arrived, and does not fill the memory while it waits to be read."""
 
 from __future__ import annotations
 
+import tempfile
 import zlib
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+from harness.wire.stamp import Stamp
 
 MAX_BODY_BYTES = 256 * 1024 * 1024  # more than ten 4K images as base64; beyond it the answer is an outcome, not data
+MAX_READS = 4_000_000  # a body that comes byte by byte costs more to stamp than to hold
+HELD_BYTES = 24 * 1024 * 1024  # what all bodies of this process may hold in memory; the rest waits in a nameless file
 
 
 class BodyTooLarge(Exception):
     """The body, or what it inflates to, is larger than we are willing to hold."""
 
 
-class StampedBody:
-    """Chunks of a body with the stamp of the read that brought them."""
+class Piece(NamedTuple):
+    """What one read brought: `began` is the arrival of its first byte, `arrived` that of its last."""
+
+    data: bytes
+    began: Stamp
+    arrived: Stamp
+
+
+class _Held:
+    """How much all bodies together hold in memory."""
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._stamps: list[int] = []
-        self._ends: list[int] = []  # running byte count, for the bisection
+        self.bytes = 0
+
+
+_held = _Held()
+
+
+class StampedBody:
+    """Pieces of a body with the stamps of the reads that brought them."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes | None] = []  # None: it lies in the spill file, at its own offset
+        self._stamps = array("q")  # four a piece: began not before, not after; arrived not before, not after
+        self._ends = array("q")  # running byte count, for the bisection
+        self._spill: IO[bytes] | None = None
+        self._held = 0
+        self._blank = True
+        self._tail = b""
         self.size = 0
 
-    def add(self, data: bytes, at_ns: int) -> None:
-        """Append a chunk.
+    def add(self, data: bytes, began: Stamp, arrived: Stamp | None = None) -> None:
+        """Append what one read brought.
 
         Raises:
-            BodyTooLarge: the limit is passed; the chunk is not kept.
+            BodyTooLarge: a limit is passed; the piece is not kept.
         """
         if not data:
             return
-        if self.size + len(data) > MAX_BODY_BYTES:
+        if self.size + len(data) > MAX_BODY_BYTES or len(self._pieces) >= MAX_READS:
             raise BodyTooLarge
+        self._pieces.append(self._keep(data))
         self.size += len(data)
-        self._chunks.append(data)
-        self._stamps.append(at_ns)
         self._ends.append(self.size)
+        self._stamps.extend((*began, *(arrived or began)))
+        self._blank = self._blank and not data.strip(b" \t\r\n")
+        self._tail = data[-4:] if len(data) >= 4 else (self._tail + data)[-4:]
 
-    def __iter__(self) -> Iterator[tuple[bytes, int]]:
-        return zip(self._chunks, self._stamps, strict=True)
+    def _keep(self, data: bytes) -> bytes | None:
+        if _held.bytes + len(data) <= HELD_BYTES:
+            _held.bytes += len(data)
+            self._held += len(data)
+            return data
+        if self._spill is None:
+            # Nameless on disk from the start: nobody else can open it, and it is gone with this process.
+            self._spill = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by release()
+        self._spill.seek(self.size)
+        self._spill.write(data)
+        return None
+
+    def release(self) -> None:
+        """Give the bytes back; sizes and stamps stay."""
+        _held.bytes -= self._held
+        self._held = 0
+        self._pieces = []
+        if self._spill is not None:
+            self._spill.close()
+            self._spill = None
+
+    def __del__(self) -> None:
+        self.release()
+
+    def __iter__(self) -> Iterator[Piece]:
+        start = 0
+        for index, (held, end) in enumerate(zip(self._pieces, self._ends, strict=False)):
+            yield Piece(self._read(start, end) if held is None else held, *self._stamps_of(index))
+            start = end
+
+    def _read(self, start: int, end: int) -> bytes:
+        assert self._spill is not None
+        self._spill.seek(start)
+        return self._spill.read(end - start)
+
+    def _stamps_of(self, index: int) -> tuple[Stamp, Stamp]:
+        four = self._stamps[4 * index : 4 * index + 4]
+        return Stamp(four[0], four[1]), Stamp(four[2], four[3])
 
     def __bool__(self) -> bool:
         return self.size > 0
 
     @property
+    def at_boundary(self) -> bool:
+        """Nothing but blanks so far, or a blank line at the end: the next byte may begin an event or the payload."""
+        return self._blank or self._tail.endswith((b"\n\n", b"\r\r", b"\n\r\n"))
+
+    @property
     def first_ns(self) -> int | None:
         """When the first byte arrived."""
-        return self._stamps[0] if self._stamps else None
+        return self._stamps[1] if self._ends else None
 
     @property
     def last_ns(self) -> int | None:
         """When the last byte arrived."""
-        return self._stamps[-1] if self._stamps else None
+        return self._stamps[-1] if self._ends else None
 
-    def arrived_ns(self, offset: int) -> int:
+    def arrived(self, offset: int) -> Stamp:
         """When the byte at `offset` (0 ≤ offset < size) arrived."""
-        return self._stamps[bisect_right(self._ends, offset)]
+        index = bisect_right(self._ends, offset)
+        began, arrived = self._stamps_of(index)
+        first = offset == (self._ends[index - 1] if index else 0)
+        return began if first else arrived
 
     def whole(self) -> bytes:
         """All bytes in one piece."""
-        return b"".join(self._chunks)
+        if len(self._pieces) == 1 and self._pieces[0] is not None:
+            return self._pieces[0]
+        return b"".join(piece.data for piece in self)
+
+    def head(self, count: int) -> bytes:
+        """The first bytes, at most `count`."""
+        start = b""
+        for data, _, _ in self:
+            start += data[: count - len(start)]
+            if len(start) >= count:
+                break
+        return start
 
     def decoded(self, content_encoding: str) -> StampedBody:
-        """Undo gzip or deflate chunk by chunk; every inflated byte has the stamp of the chunk that completed it.
+        """Undo gzip or deflate piece by piece; every inflated byte has the stamps of the piece that completed it.
 
         Unknown encodings and broken streams give back what could be inflated: bad data is an outcome.
 
@@ -74,12 +160,15 @@ class StampedBody:
             return self
         inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         result = StampedBody()
-        for data, at_ns in self:
-            try:
-                piece = inflate.decompress(data, MAX_BODY_BYTES + 1 - result.size)
-            except zlib.error:
-                break
-            result.add(piece, at_ns)
-            if inflate.unconsumed_tail:
-                raise BodyTooLarge
+        for data, began, arrived in self:
+            while data:
+                try:
+                    piece = inflate.decompress(data, _INFLATE_STEP_BYTES)
+                except zlib.error:
+                    return result
+                result.add(piece, began, arrived)
+                data = inflate.unconsumed_tail
         return result
+
+
+_INFLATE_STEP_BYTES = 1024 * 1024

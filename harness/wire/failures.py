@@ -1,4 +1,4 @@
-"""How an exchange ended, from the exception that ended it and the trace it left."""
+"""How an exchange ended: what our own connections raise, and the name of the end from what was raised and traced."""
 
 from __future__ import annotations
 
@@ -6,6 +6,26 @@ import errno
 
 from harness.events import Ended
 from harness.wire.trace import Trace
+
+
+class ConnectionFailed(Exception):
+    """The exchange over this connection came to no end; `__cause__` says why where somebody else knows."""
+
+
+class CapFired(ConnectionFailed):
+    """A cap of ours fired; the trace names it."""
+
+
+class PeerClosed(ConnectionFailed):
+    """The other side closed before its answer was whole."""
+
+
+class PeerNonsense(ConnectionFailed):
+    """What the other side sent is not HTTP."""
+
+
+class ReadFailed(ConnectionFailed):
+    """The connection broke while the answer was awaited or read."""
 
 
 def exception_chain(error: BaseException | None) -> tuple[str, ...]:
@@ -39,7 +59,10 @@ def how_it_ended(trace: Trace, failure: tuple[str, ...], *, cancelled: bool) -> 
         return "complete"
     if trace.request_sent_ns is None and trace.first_byte_ns is None and trace.bytes_up == 0:
         return "connect_failed"
+    if trace.not_http:
+        return "protocol_error"
     # httpx calls a peer that closes too early a protocol error as well; only bytes that make no sense are one.
-    if "RemoteProtocolError" in failure and trace.http_status is None and trace.bytes_down > 0:
+    library = trace.receive_path == "library" and "RemoteProtocolError" in failure
+    if library and trace.http_status is None and trace.bytes_down > 0:
         return "protocol_error"
     return "remote_closed"

@@ -9,17 +9,17 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import anyio.to_thread
 import httpcore
 from httpcore import SOCKET_OPTION
 
-from harness.events import AddressTry
 from harness.wire.clock import WorldClock
-from harness.wire.trace import Trace, current_trace
-
-_FAMILY: dict[int, Literal["ipv4", "ipv6", "other"]] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+from harness.wire.dial import family_name
+from harness.wire.stamp import Stamp
+from harness.wire.trace import AddressTried, Trace, current_trace
+from harness.wire.watch import watch_of
 
 
 class StampingBackend(httpcore.AsyncNetworkBackend):
@@ -114,7 +114,11 @@ class StampedStream(httpcore.AsyncNetworkStream):
                 trace.cap_fired = bound[0]
             raise
         if data:
-            trace.received(len(data), WorldClock.now_ns())
+            now = WorldClock.now_ns()
+            watch = watch_of(asyncio.get_running_loop())
+            # asyncio's reader put the bytes aside in an earlier turn of the loop than the one that woke this task.
+            earliest = trace.last_byte_ns or trace.request_sent_ns or now if watch is None else watch.turn_before_ns
+            trace.received(len(data), Stamp(min(earliest, now), now))
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -145,6 +149,5 @@ class StampedStream(httpcore.AsyncNetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def _tried(family: int, began_ns: int, *, connected: bool) -> AddressTry:
-    took_ms = round((WorldClock.now_ns() - began_ns) / 1e6, 3)
-    return AddressTry(family=_FAMILY.get(family, "other"), connected=connected, tcp_ms=took_ms)
+def _tried(family: int, began_ns: int, *, connected: bool) -> AddressTried:
+    return AddressTried(family_name(family), connected, WorldClock.now_ns() - began_ns)

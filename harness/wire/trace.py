@@ -9,14 +9,25 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from harness.events import AddressTry, CapName, StampSource
+from harness.events import AddressFamily, CapName, ReceivePath, StampSource
 from harness.wire.body import StampedBody
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
+from harness.wire.stamp import Stamp
 
-# The attempt that the running task is making. httpcore connects, writes and reads in the task that asked for it, so
-# the network layer below it can find out whose bytes it carries; a contract test holds that.
+# The attempt that the running task is making. httpx and httpcore connect, write and read in the task that asked for
+# it, so the network layer below them can find out whose bytes it carries; a contract test holds that.
 current_trace: ContextVar[Trace | None] = ContextVar("current_trace", default=None)
+
+
+@dataclass(frozen=True)
+class AddressTried:
+    """One address that was tried for a connection, and how long TCP took there."""
+
+    family: AddressFamily
+    connected: bool
+    tcp_ns: int
+    rtt_ns: int | None = None
 
 
 @dataclass
@@ -25,30 +36,36 @@ class Trace:
 
     caps: Caps
     stamp_source: StampSource = "user"
+    receive_path: ReceivePath = "library"
 
     started_ns: int | None = None
     pool_acquired_ns: int | None = None
     dns_done_ns: int | None = None
     tcp_connected_ns: int | None = None
+    tls_arrived_ns: int | None = None  # the other side's last flight of the handshake was here
     tls_done_ns: int | None = None
     request_sent_ns: int | None = None
-    first_byte_ns: int | None = None
+    first_byte: Stamp | None = None
+    last_read: Stamp | None = None
     headers_ns: int | None = None
-    last_byte_ns: int | None = None
     body_end_ns: int | None = None
     ended_ns: int | None = None
 
     connection_reused: bool | None = None
-    addresses: list[AddressTry] = field(default_factory=list)
+    addresses: list[AddressTried] = field(default_factory=list)
+    rtt_ns: int | None = None
+    retransmits: int | None = None
     bytes_up: int = 0
     bytes_down: int = 0
     longest_silence_ns: int = 0
+    waited_ns: int = 0  # the longest that bytes lay in the kernel before this process took them
 
     http_status: int | None = None
     http_version: str | None = None
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: StampedBody = field(default_factory=StampedBody)
     over_limit: bool = False
+    not_http: bool = False  # what came made no sense
 
     cap_fired: CapName | None = None
 
@@ -56,6 +73,16 @@ class Trace:
     def untimed(cls) -> Trace:
         """A trace for bytes that belong to no attempt (a connection opened ahead of need)."""
         return cls(Caps())
+
+    @property
+    def first_byte_ns(self) -> int | None:
+        """When the first byte of any response arrived."""
+        return None if self.first_byte is None else self.first_byte.ns
+
+    @property
+    def last_byte_ns(self) -> int | None:
+        """When the last byte so far arrived."""
+        return None if self.last_read is None else self.last_read.ns
 
     def begin(self) -> None:
         """The attempt is handed to the transport."""
@@ -68,12 +95,12 @@ class Trace:
             self.pool_acquired_ns = WorldClock.now_ns()
             self.connection_reused = reused
 
-    def received(self, count: int, at_ns: int) -> None:
+    def received(self, count: int, arrived: Stamp) -> None:
         """`count` bytes of any kind arrived."""
-        if self.first_byte_ns is None:
-            self.first_byte_ns = at_ns
-        self._note_silence(at_ns)
-        self.last_byte_ns = at_ns
+        if self.first_byte is None:
+            self.first_byte = arrived
+        self._note_silence(arrived.ns)
+        self.last_read = arrived
         self.bytes_down += count
 
     def finish(self) -> None:
@@ -84,7 +111,7 @@ class Trace:
 
     def read_cap(self) -> tuple[CapName, float] | None:
         """Which cap bounds the next read, and how many seconds of it are left; None when none does."""
-        name: CapName = "first_byte" if self.first_byte_ns is None else "idle"
+        name: CapName = "first_byte" if self.first_byte is None else "idle"
         cap_s = self.caps.get(name)
         since = self.last_byte_ns or self.request_sent_ns
         if cap_s is None:

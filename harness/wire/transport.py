@@ -1,84 +1,64 @@
-"""The transport under the SDK's client: httpcore's pool on our stamping network backend.
+"""The transport under the SDK's client: the SDK builds and signs a request, this carries it and stamps what happens.
 
-The SDK builds and signs the request; this carries it and writes into the attempt's `Trace` what happened and when.
-Bodies are kept as they arrive, stamped, and are parsed by nobody before the exchange is over.
+There are two paths. Ours reads bare sockets with the kernel's stamps. What it does not do (proxies of the environment)
+goes through httpx's own machinery on a stamping network backend, and the event says so in `receive_path`.
+
+Bodies are kept with their stamps in the attempt's `Trace` and are parsed by nobody before the exchange is over.
 """
 
 from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
-import httpcore
 import httpx
 
-from harness.wire.body import BodyTooLarge
-from harness.wire.clock import WorldClock
-from harness.wire.network import StampingBackend
+from harness.events import ReceivePath
+from harness.wire.connection import Connection
+from harness.wire.failures import CapFired, ConnectionFailed, PeerClosed, PeerNonsense, ReadFailed
+from harness.wire.library import LibraryPath
+from harness.wire.pool import KEEPALIVE_S, Origin, Pool
 from harness.wire.trace import Trace, current_trace
 
-KEEPALIVE_EXPIRY_S = 5.0  # what the openai SDK's own client uses
+_PORTS = {"http": 80, "https": 443}
+_READ_THROUGH = "harness_read_through"
 
 
 class StampingTransport(httpx.AsyncBaseTransport):
     """Carries requests and stamps them. One per route; `current_trace` says which attempt a request belongs to."""
 
-    def __init__(self, *, base_url: str, ca_file: str | None = None) -> None:
-        settings: dict[str, Any] = {
-            "ssl_context": tls_context(ca_file),
-            "max_connections": None,
-            "max_keepalive_connections": None,
-            "keepalive_expiry": KEEPALIVE_EXPIRY_S,
-            "network_backend": StampingBackend(),
-        }
-        proxy = environment_proxy(base_url)
-        self.proxied = proxy is not None
-        self._pool: httpcore.AsyncConnectionPool = (
-            httpcore.AsyncConnectionPool(**settings)
-            if proxy is None
-            else httpcore.AsyncHTTPProxy(proxy_url=proxy, **settings)
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        ca_file: str | None = None,
+        keepalive_s: float = KEEPALIVE_S,
+        max_connections: int | None = None,
+        path: ReceivePath | None = None,
+    ) -> None:
+        context, proxy = tls_context(ca_file), environment_proxy(base_url)
+        # Windows' default loop has no readers on sockets.
+        chosen = path or ("library" if proxy is not None or sys.platform == "win32" else "own")
+        self._path: OwnPath | LibraryPath = (
+            OwnPath(Pool(context, keepalive_s=keepalive_s, limit=max_connections))
+            if chosen == "own"
+            else LibraryPath(context, proxy, keepalive_s=keepalive_s, limit=max_connections)
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         trace = current_trace.get() or Trace.untimed()
         trace.begin()
-        outgoing = httpcore.Request(
-            method=request.method,
-            url=httpcore.URL(
-                scheme=request.url.raw_scheme,
-                host=request.url.raw_host,
-                port=request.url.port,
-                target=request.url.raw_path,
-            ),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions={**request.extensions, "trace": _Observer(trace), "timeout": {}},
-        )
-        with _translated():
-            response = await self._pool.handle_async_request(outgoing)
-        trace.headers_ns = trace.last_byte_ns
-        trace.http_status = response.status
-        trace.http_version = response.extensions.get("http_version", b"").decode("ascii", "replace") or None
-        trace.headers = [(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in response.headers]
-        return httpx.Response(
-            status_code=response.status,
-            headers=response.headers,
-            stream=_StampedStream(response.stream, trace),
-            extensions=response.extensions,
-        )
+        return await self._path.carry(request, trace)
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self._pool.__aenter__()
-        return self
+        await self._path.aclose()
 
     async def __aexit__(
         self,
@@ -86,55 +66,118 @@ class StampingTransport(httpx.AsyncBaseTransport):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        await self._pool.__aexit__(exc_type, exc_value, traceback)
+        await self.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
 
 
-class _StampedStream(httpx.AsyncByteStream):
-    """Passes the body on and keeps a copy with the stamp of the read that brought each chunk."""
+class Streamed(Protocol):
+    """What httpx's and httpx2's responses have in common, as far as this needs it."""
 
-    def __init__(self, inner: Any, trace: Trace) -> None:
-        self._inner = inner
-        self._trace = trace
+    @property
+    def extensions(self) -> MutableMapping[str, Any]: ...
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        trace = self._trace
-        with _translated():
-            async for chunk in self._inner:
-                try:
-                    trace.body.add(chunk, trace.last_byte_ns or WorldClock.now_ns())
-                except BodyTooLarge:
-                    trace.over_limit = True
-                    raise httpx.ReadError("the response is larger than the harness holds") from None
-                yield chunk
-        trace.body_end_ns = trace.last_byte_ns or WorldClock.now_ns()
+    def aiter_raw(self) -> AsyncIterator[bytes]: ...
+
+
+async def read_through(response: Streamed) -> None:
+    """Wait for the end of a response whose bytes nobody wants here: they are in the trace, with their stamps.
+
+    Raises:
+        httpx.HTTPError: it came to no end.
+    """
+    held = response.extensions.get(_READ_THROUGH)
+    if held is not None:
+        await held.finished()
+        return
+    async for _ in response.aiter_raw():
+        continue
+
+
+class OwnPath:
+    """Requests over our own connections. Knows httpx's classes; what it drives does not."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def carry(self, request: httpx.Request, trace: Trace) -> httpx.Response:
+        url = request.url
+        origin = Origin(url.scheme, url.host, url.port or _PORTS[url.scheme])
+        head = _request_head(request)
+        with _as_httpx(connecting=True):
+            connection = await self._pool.acquire(origin, trace)
+        connection.begin(trace, lambda: self._pool.release(origin, connection))
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        chunked = request.headers.get("transfer-encoding", "").lower() == "chunked"
+        try:
+            with _as_httpx(connecting=False):
+                await connection.send(head, request.stream, chunked=chunked)
+                await connection.headers
+        except BaseException:
+            connection.abort()
+            raise
+        held = _Held(connection, trace)
+        return httpx.Response(
+            status_code=trace.http_status or 0,
+            headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in trace.headers],
+            stream=held,
+            extensions={"http_version": (trace.http_version or "").encode(), _READ_THROUGH: held},
+        )
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        self._pool.close()
 
 
-class _Observer:
-    """httpcore's trace hook: the moments that only the connection pool and the HTTP writer know."""
+class _Held(httpx.AsyncByteStream):
+    """A body that fills up in the trace, whoever reads here and when."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, connection: Connection, trace: Trace) -> None:
+        self._connection = connection
+        self._finished = connection.finished  # of this exchange; the connection may go on to the next
         self._trace = trace
 
-    async def __call__(self, name: str, info: dict[str, Any]) -> None:  # noqa: ARG002
-        if name == "http11.send_request_headers.started":
-            self._trace.acquired(reused=True)  # no effect when connect_tcp came before it
-        elif name == "http11.send_request_body.complete":
-            self._trace.request_sent_ns = WorldClock.now_ns()
+    async def finished(self) -> None:
+        with _as_httpx(connecting=False):
+            await self._finished
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await self.finished()
+        for piece in self._trace.body:
+            yield piece.data
+
+    async def aclose(self) -> None:
+        if not self._finished.done():
+            self._connection.abort()
+
+
+def _request_head(request: httpx.Request) -> bytes:
+    """Request line and headers.
+
+    Raises:
+        httpx.LocalProtocolError: a header holds what would end it early: a newline in a key, most often.
+    """
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    for name, value in request.headers.raw:
+        if any(char in value or char in name for char in (b"\r", b"\n", b"\0")):
+            raise httpx.LocalProtocolError(f"header {name.decode('latin-1')!r} holds a line break or a null byte")
+        lines.append(b"%b: %b" % (name, value))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 @contextmanager
-def _translated() -> Any:
-    """httpcore's exceptions as httpx's: the classes have the same names, which a contract test holds."""
+def _as_httpx(*, connecting: bool) -> Any:
+    """Our failures as the exceptions that httpx's users know."""
     try:
         yield
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-        kind = getattr(httpx, type(error).__name__, httpx.TransportError)
-        raise kind(str(error)) from error
-    except (httpcore.UnsupportedProtocol, httpcore.ProxyError) as error:
-        raise httpx.TransportError(str(error)) from error
+    except CapFired as error:
+        raise (httpx.ConnectTimeout if connecting else httpx.ReadTimeout)(str(error)) from error
+    except (PeerClosed, PeerNonsense) as error:
+        raise httpx.RemoteProtocolError(str(error)) from error
+    except ReadFailed as error:
+        raise httpx.ReadError(str(error)) from error
+    except ConnectionFailed as error:
+        raise httpx.ConnectError(str(error)) from error
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
@@ -146,7 +189,7 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def environment_proxy(base_url: str) -> httpcore.URL | None:
+def environment_proxy(base_url: str) -> str | None:
     """The proxy that HTTP(S)_PROXY, ALL_PROXY and NO_PROXY name for this address, as curl and httpx would use it."""
     url = httpx.URL(base_url)
     proxies = getproxies()
@@ -155,4 +198,4 @@ def environment_proxy(base_url: str) -> httpcore.URL | None:
     chosen = proxies.get(url.scheme) or proxies.get("all")
     if not chosen or url.host in {"127.0.0.1", "localhost", "::1"}:
         return None
-    return httpcore.URL(chosen if "://" in chosen else f"http://{chosen}")
+    return chosen if "://" in chosen else f"http://{chosen}"

@@ -1,0 +1,150 @@
+"""Reading from a bare socket, with the kernel's stamp beside the bytes.
+
+One buffer serves all connections of a process: what is read is handed on before the next read.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from harness.events import StampSource
+from harness.wire.stamp import KERNEL_STAMPS, SCM_TIMESTAMPNS, SO_TIMESTAMPNS, TIMESPEC, KernelClock, Stamp
+from harness.wire.watch import WatchedSelector
+
+BUFFER_BYTES = 256 * 1024
+RECEIVE_WINDOW_BYTES = 4 * 1024 * 1024  # a whole image may arrive while the loop is busy
+UNSENT_BYTES = 128 * 1024  # what the kernel may hold back: "sent" then means sent, but for this much
+_SO_RCVBUFFORCE = 33
+_ANCILLARY_BYTES = socket.CMSG_SPACE(TIMESPEC.size)
+_TCP_INFO_BYTES = 104
+
+# Two clocks are read one after the other, and an empty queue was seen a little before we noted the time.
+_TOLERANCE_NS = 200_000
+
+_buffer = memoryview(bytearray(BUFFER_BYTES))
+_one = _buffer[:1]
+
+
+def prepare(sock: socket.socket) -> None:
+    """Set what a measuring socket needs, before it connects. What the system refuses stays as it was."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if KERNEL_STAMPS:
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        _widen(sock)
+
+
+def _widen(sock: socket.socket) -> None:
+    """A large receive window. Asking for one that the system caps would switch its own, larger tuning off."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_WINDOW_BYTES)
+    except PermissionError:
+        if _permitted_window_bytes() >= RECEIVE_WINDOW_BYTES:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_WINDOW_BYTES)
+
+
+@cache
+def _permitted_window_bytes() -> int:
+    try:
+        return int(Path("/proc/sys/net/core/rmem_max").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0  # not readable in this sandbox: leave the kernel's own tuning alone
+
+
+@dataclass(frozen=True)
+class Link:
+    """What the kernel knows of the way to the other side."""
+
+    rtt_ns: int | None
+    retransmits: int
+
+
+def link_of(sock: socket.socket) -> Link:
+    """TCP_INFO: smoothed round trip and segments sent again. Right after connecting, the trip of the handshake."""
+    if not KERNEL_STAMPS:
+        return Link(None, 0)
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    rtt_us, retransmits = struct.unpack_from("=I", info, 68)[0], struct.unpack_from("=I", info, 100)[0]
+    return Link(rtt_us * 1000 or None, retransmits)
+
+
+class Receiver:
+    """Reads one socket and stamps what it reads. The view it returns is valid until the next read of anybody."""
+
+    def __init__(self, sock: socket.socket, clock: KernelClock, watch: WatchedSelector | None) -> None:
+        self._sock = sock
+        self._clock = clock
+        self._watch = watch
+        now = time.monotonic_ns()
+        self._empty_ns = now  # when the kernel's queue was last seen empty
+        self._emptied = True  # and whether it was so when we last left it
+        self._last = Stamp(now, now)
+        self.source: StampSource = "kernel" if KERNEL_STAMPS else "user"
+        self.waited_ns = 0  # the longest that bytes lay in the kernel before we took them
+
+    def read(self, *, single: bool) -> tuple[memoryview, Stamp]:
+        """Read what is there, or its first byte alone: that byte's segment then shows its own stamp.
+
+        Returns:
+            The bytes (none when the other side closed) and when they arrived.
+
+        Raises:
+            BlockingIOError: nothing is there.
+            OSError: the connection broke.
+        """
+        target = _one if single else _buffer
+        before = time.monotonic_ns()
+        try:
+            count, ancillary, _, _ = self._sock.recvmsg_into((target,), _ANCILLARY_BYTES)
+        except BlockingIOError:
+            self._empty_ns, self._emptied = before, True
+            raise
+        now = time.monotonic_ns()
+        earliest = self._earliest_ns()
+        stamp = self._stamp(ancillary, earliest, now) if count else Stamp(min(earliest, now), now)
+        short = count < len(target)
+        if short:
+            self._empty_ns = before
+        self._emptied = short
+        self._last = stamp
+        return target[:count], stamp
+
+    @property
+    def emptied(self) -> bool:
+        """The last read left nothing behind."""
+        return self._emptied
+
+    def _earliest_ns(self) -> int:
+        """Before this moment, what is read now was not there."""
+        if not self._emptied:
+            return self._last.not_before_ns  # it may have been lying there beside what we took before
+        looked = self._empty_ns if self._watch is None else max(self._empty_ns, self._watch.not_before_ns)
+        return max(looked, self._last.not_before_ns)
+
+    def _stamp(self, ancillary: list[tuple[int, int, bytes]], earliest: int, now: int) -> Stamp:
+        arrived = None
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == SCM_TIMESTAMPNS and len(data) >= TIMESPEC.size:
+                seconds, nanos = TIMESPEC.unpack_from(data)
+                arrived = self._clock.monotonic_ns(seconds * 1_000_000_000 + nanos)
+        if arrived is None or self._stepped(arrived, now):
+            self.source = "user"
+            return Stamp(min(earliest, now), now)
+        if arrived < self._empty_ns - _TOLERANCE_NS:
+            # It waited behind a hole in the sequence, and could be read by nobody before the hole was filled.
+            return Stamp(min(earliest, now), now)
+        arrived = max(min(arrived, now), self._last.not_after_ns)
+        self.waited_ns = max(self.waited_ns, now - arrived)
+        return Stamp(min(earliest, arrived), arrived)
+
+    def _stepped(self, arrived: int, now: int) -> bool:
+        """A stamp after its own reading, or before the queue was last seen empty, may mean a step of the clock."""
+        if self._empty_ns - _TOLERANCE_NS <= arrived <= now + _TOLERANCE_NS:
+            return False
+        return self._clock.stepped()
