@@ -41,7 +41,7 @@ class AnswerParser:
             BodyTooLarge: more than we are willing to hold.
         """
         trace = self._trace
-        awaited = self.boundary
+        awaited = self.headers_complete and self.boundary
         self._fed_bytes += len(data)
         headers_before = self.headers_complete
         try:
@@ -60,7 +60,7 @@ class AnswerParser:
             trace.headers = self._headers
         if self._flush(began, arrived):
             self._carried = None
-        elif awaited and self.headers_complete and bytes(data).strip(b"\r\n"):
+        elif awaited and bytes(data).strip(b"\r\n"):
             # The size of a chunk came alone: the event that it announces began with it.
             self._carried = self._carried or began
         self._bound()

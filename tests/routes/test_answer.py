@@ -13,6 +13,7 @@ from harness.routes.answer import read_images_answer
 from harness.routes.base import Answer
 from harness.wire.caps import Caps
 from harness.wire.scrub import Scrubber
+from harness.wire.stamp import at
 from harness.wire.trace import Trace
 
 TYPES = st.sampled_from(["application/json", "text/event-stream", "text/html", "", "image/png"])
@@ -34,16 +35,16 @@ def read(*chunks: bytes, content_type: str = "text/event-stream", whole: bool = 
     trace = Trace(Caps())
     trace.headers = [("content-type", content_type)]
     for number, chunk in enumerate(chunks, start=1):
-        trace.body.add(chunk, number * 1000)
+        trace.body.add(chunk, at(number * 1000))
     trace.body_end_ns = len(chunks) * 1000 if whole else None
     return read_images_answer(trace, Scrubber(prompt="a prompt that nobody repeats"))
 
 
 def test_a_stream_gives_partials_final_usage_and_resolved_fields() -> None:
     answer = read(PARTIAL, COMPLETED)
-    assert answer.partials == ((1000, 1000),)
-    assert [(p.encoded, p.first_ns, p.whole_ns) for p in answer.finals] == [(B64.encode(), 2000, 2000)]
-    assert answer.first_event_ns == 1000
+    assert answer.partials == ((at(1000), at(1000)),)
+    assert [(p.encoded, p.first.ns, p.whole.ns) for p in answer.finals] == [(B64.encode(), 2000, 2000)]
+    assert answer.first_event == at(1000)
     assert (answer.resolved_size, answer.resolved_quality, answer.resolved_format) == ("1024x1024", "high", "png")
     assert answer.usage is not None
     assert answer.usage.output_tokens == 100
@@ -53,7 +54,7 @@ def test_comments_and_keepalive_events_are_counted_and_are_no_first_event() -> N
     keepalive = b'event: keepalive\ndata: {"type":"keepalive","sequence_number":1}\n\n'
     answer = read(b": hello\n\n", keepalive, b"event: ping\ndata:\n\n", PARTIAL, COMPLETED)
     assert answer.sse_comments == 1
-    assert answer.first_event_ns == 4000
+    assert answer.first_event == at(4000)
     assert answer.sse_events == 2
     assert "keepalive_events" in answer.notes
 
@@ -87,7 +88,7 @@ def test_a_stream_without_a_completed_frame_has_no_final() -> None:
 
 def test_n_images_are_n_finals_with_their_own_stamps() -> None:
     answer = read(COMPLETED, COMPLETED, COMPLETED)
-    assert [payload.whole_ns for payload in answer.finals] == [1000, 2000, 3000]
+    assert [payload.whole.ns for payload in answer.finals] == [1000, 2000, 3000]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_json_where_a_stream_was_expected_is_read_as_json_and_the_other_way_roun
 def test_white_space_before_json_is_a_keepalive_and_no_harm() -> None:
     body = json.dumps({"data": [{"b64_json": B64}]}).encode()
     answer = read(b" \n", b" \n", body[:50], body[50:], content_type="application/json")
-    assert [(payload.first_ns, payload.whole_ns) for payload in answer.finals] == [(3000, 4000)]
+    assert [(payload.first.ns, payload.whole.ns) for payload in answer.finals] == [(3000, 4000)]
 
 
 def test_an_error_inside_a_200_is_an_error() -> None:
@@ -140,7 +141,7 @@ def test_a_moderation_stage_is_kept_and_a_prompt_in_the_message_is_not() -> None
     trace = Trace(Caps())
     error = {"message": "Rejected: paint my cat Mimi in blue", "code": "moderation_blocked", "type": "t",
              "moderation_details": {"moderation_stage": "input"}}  # fmt: skip
-    trace.body.add(json.dumps({"error": error}).encode(), 1)
+    trace.body.add(json.dumps({"error": error}).encode(), at(1))
     answer = read_images_answer(trace, Scrubber(prompt="Please paint my cat Mimi in blue"))
     assert answer.error is not None
     assert answer.error.moderation_stage == "input"

@@ -9,19 +9,22 @@ import pytest
 
 from harness.wire import body
 from harness.wire.body import BodyTooLarge, StampedBody
+from harness.wire.stamp import at
 
 
-def stamped(*chunks: tuple[bytes, int]) -> StampedBody:
+def stamped(*pieces: tuple[bytes, int]) -> StampedBody:
+    """A body whose pieces began 3 ns before they were whole."""
     result = StampedBody()
-    for data, at_ns in chunks:
-        result.add(data, at_ns)
+    for data, at_ns in pieces:
+        result.add(data, at(at_ns - 3), at(at_ns))
     return result
 
 
 def test_every_byte_has_the_stamp_of_the_read_that_brought_it() -> None:
     held = stamped((b"abc", 10), (b"", 15), (b"d", 20), (b"efgh", 30))
-    assert [held.arrived_ns(i) for i in range(held.size)] == [10, 10, 10, 20, 30, 30, 30, 30]
-    assert (held.first_ns, held.last_ns, held.whole()) == (10, 30, b"abcdefgh")
+    assert [held.arrived(i).ns for i in range(held.size)] == [7, 10, 10, 17, 27, 30, 30, 30]
+    assert (held.first_ns, held.last_ns, held.whole()) == (7, 30, b"abcdefgh")
+    assert [held.head(count) for count in (0, 2, 4, 99)] == [b"", b"ab", b"abcd", b"abcdefgh"]
 
 
 def test_an_empty_body_has_no_stamps() -> None:
@@ -58,4 +61,54 @@ def test_a_body_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(body, "MAX_BODY_BYTES", 10)
     held = stamped((b"x" * 10, 1))
     with pytest.raises(BodyTooLarge):
-        held.add(b"y", 2)
+        held.add(b"y", at(2))
+
+
+def test_a_body_that_comes_in_too_many_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "MAX_READS", 3)
+    held = stamped((b"a", 1), (b"b", 2), (b"c", 3))
+    with pytest.raises(BodyTooLarge):
+        held.add(b"d", at(4))
+
+
+def test_what_does_not_fit_in_memory_waits_in_a_file_and_comes_back_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "HELD_BYTES", body._held.bytes + 10)
+    pieces = [(bytes([65 + i]) * (i + 1), 10 * i + 10) for i in range(12)]
+    first, second = stamped(*pieces), stamped(*pieces)
+    assert body._held.bytes <= body.HELD_BYTES
+    for held in (first, second):
+        assert held.whole() == b"".join(data for data, _ in pieces)
+        assert [(data, arrived.ns) for data, _, arrived in held] == pieces
+        assert held.head(4) == b"ABBC"
+
+
+def test_released_bodies_give_their_memory_back_and_keep_their_stamps() -> None:
+    before = body._held.bytes
+    held = stamped((b"abc", 10), (b"def", 20))
+    assert body._held.bytes == before + 6
+    held.release()
+    assert body._held.bytes == before
+    assert (held.size, held.first_ns, held.last_ns) == (6, 7, 20)
+    del held
+    assert body._held.bytes == before
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ([], True),
+        ([b" ", b"\n"], True),
+        ([b"data: x"], False),
+        ([b"data: x\n"], False),
+        ([b"data: x\n", b"\n"], True),
+        ([b"data: x\r", b"\n", b"\r", b"\n"], True),
+        ([b"data: x\r\r"], True),
+        ([b"data: x\n\n", b"e"], False),
+        ([b"\n\n{"], False),
+    ],
+)
+def test_a_body_knows_where_something_may_begin(pieces: list[bytes], expected: bool) -> None:
+    held = StampedBody()
+    for data in pieces:
+        held.add(data, at(1))
+    assert held.at_boundary is expected

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.wire import sse
 from harness.wire.sse import Frame, FrameTooLarge, SseDecoder
+from harness.wire.stamp import Stamp, at
 
 RECORDED = (
     b"\xef\xbb\xbf: connected\n\n"
@@ -63,8 +64,13 @@ def naive(stream: bytes) -> tuple[list[tuple[str | None, bytes, int, int]], tupl
 
 
 def decode(chunks: list[bytes]) -> tuple[list[Frame], int]:
+    """Chunk k begins at 10 k and is whole at 10 k + 5."""
     decoder = SseDecoder()
-    frames = [frame for number, chunk in enumerate(chunks) for frame in decoder.feed(chunk, number)]
+    frames = [
+        frame
+        for number, chunk in enumerate(chunks)
+        for frame in decoder.feed(chunk, at(10 * number), at(10 * number + 5))
+    ]
     return [*frames, *decoder.close()], decoder.comments
 
 
@@ -83,16 +89,19 @@ def test_every_cut_of_a_recorded_stream_gives_the_same_frames_and_the_right_stam
     assert [(frame.event, frame.data) for frame in frames if not frame.terminated] == [rest]
     assert comments == 2
 
-    def chunk_of(offset: int) -> int:
+    def chunk_of(offset: int) -> tuple[int, bool]:
+        """Number of the chunk that holds this byte, and whether the byte is its first."""
         size = 0
         for number, chunk in enumerate(chunks):
+            if offset < size + len(chunk):
+                return number, offset == size
             size += len(chunk)
-            if offset < size:
-                return number
         raise AssertionError(offset)
 
     for frame, (_, _, first, last) in zip(frames, expected, strict=False):
-        assert (frame.first_ns, frame.whole_ns) == (chunk_of(first), chunk_of(last))
+        number, is_first = chunk_of(first)
+        assert frame.first == (at(10 * number) if is_first else Stamp(10 * number, 10 * number + 5))
+        assert frame.whole == at(10 * chunk_of(last)[0] + 5)
 
 
 @settings(max_examples=300, deadline=None)
@@ -122,7 +131,7 @@ def test_a_frame_beyond_the_limit_is_refused_and_memory_stays_bounded(monkeypatc
 
     def endless() -> None:
         for _ in range(100):
-            list(decoder.feed(b"data: " + b"x" * 50, 1))
+            list(decoder.feed(b"data: " + b"x" * 50, at(1)))
 
     with pytest.raises(FrameTooLarge):
         endless()
