@@ -71,6 +71,31 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     harness: str
 
 
+class ProofRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one clock was off in the self-test: stamp minus truth, in ms."""
+
+    clock: str
+    jobs: int  # at once
+    tls: bool
+    stamps: int
+    bias_ms: float  # the median
+    p99_ms: float  # of the error's size
+    worst_ms: float
+    inside: float  # share of the stamps whose interval holds the truth
+    promised_ms: float | None  # for the p99; null where nothing is promised
+    kept: bool | None
+
+
+class ClockProof(msgspec.Struct, frozen=True, kw_only=True):
+    """The last self-test on this machine: our stamps against a server that knows when it sent what."""
+
+    measured_at: str
+    harness: str
+    platform: str
+    stamp_source: Literal["kernel", "user"]
+    rows: tuple[ProofRow, ...]
+
+
 class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="run_conditions"):
     """Everything the reading half needs to know about a run beyond its events."""
 
@@ -101,6 +126,7 @@ class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     budget_jobs: int | None = None
     objectives: tuple[Objective, ...] = ()
     host: Host
+    clock_proof: ClockProof | None = None  # null: `harness selftest` was never run here
 
 
 def write_conditions(run_dir: Path, conditions: RunConditions) -> None:

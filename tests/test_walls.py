@@ -28,6 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "wire": set(),
     "routes": {"wire"},
     "run": {"scenario", "plan", "routes", "wire", "simulator"},
+    "selftest": {"routes", "wire"},
     "frame": set(),
     "ingest": set(),
     "stats": set(),
@@ -35,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "report": {"frame", "stats", "diagnosis"},
     "packet": {"frame", "stats", "diagnosis"},
     "simulator": set(),
-    "cli": MEASURE | READ | {"simulator"},
+    "cli": MEASURE | READ | {"selftest", "simulator"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -16,6 +16,7 @@ VERBS: dict[str, str] = {
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
     "report": "Write summary.json and one self-contained report.html.",
     "packet": "Write, preview or verify a sanitized escalation packet.",
+    "selftest": "Prove our own clocks against a server that knows the truth.",
     "simulate": "Serve the embedded image API on loopback.",
 }
 

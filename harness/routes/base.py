@@ -44,6 +44,7 @@ class Call:
     stream: bool
     client_request_id: str
     caps: Caps
+    headers: Mapping[str, str] = field(default_factory=dict)  # beside those of the target
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Route(Protocol):
     """One target of one route family. Made once per run, used for many attempts."""
 
     endpoint: str
+    expendable: bytes | None  # a word in the head of stream events of which only the stamps are wanted
 
     async def warm_up(self) -> None:
         """Do once, without a network, what the first call of a process pays for: imports, models, codecs."""

@@ -18,6 +18,7 @@ class RouteFamily:
     """Generations. The SDK builds, signs and sends; its retries are off, its timeouts are ours."""
 
     endpoint = "/v1/images/generations"
+    expendable = b".partial_image"
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -41,7 +42,7 @@ class RouteFamily:
                 return
 
     async def exchange(self, call: Call, trace: Trace) -> None:
-        headers = {"X-Client-Request-Id": call.client_request_id, "Accept-Encoding": "identity"}
+        headers = {**call.headers, "X-Client-Request-Id": call.client_request_id, "Accept-Encoding": "identity"}
         fields: dict[str, Any] = dict(call.fields)
         if call.stream:
             fields["stream"] = True

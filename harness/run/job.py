@@ -133,7 +133,7 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
         client_request_id=setting.client_request_id(job, number),
         caps=setting.caps,
     )
-    trace = Trace(setting.caps)
+    trace = Trace.of(setting.caps, expendable=lane.route.expendable)
     failure: tuple[str, ...] = ()
     cancelled = False
     try:

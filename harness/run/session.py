@@ -36,6 +36,7 @@ from harness.run.job import Lane, Setting, run_job
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
 from harness.run.progress import RunProgress
+from harness.run.proofs import last_proof
 from harness.run.retry import RetryPolicy
 from harness.run.runner import Ending, Runner
 from harness.run.salt import load_salt
@@ -265,6 +266,7 @@ def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) 
             openai_sdk=version("openai"),
             harness=__version__,
         ),
+        clock_proof=last_proof(),
     )
 
 

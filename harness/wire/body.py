@@ -13,7 +13,8 @@ from harness.wire.stamp import Stamp
 
 MAX_BODY_BYTES = 256 * 1024 * 1024  # more than ten 4K images as base64; beyond it the answer is an outcome, not data
 MAX_READS = 4_000_000  # a body that comes byte by byte costs more to stamp than to hold
-HELD_BYTES = 24 * 1024 * 1024  # what all bodies of this process may hold in memory; the rest waits in a nameless file
+HEAD_BYTES = 256
+HELD_BYTES = 32 * 1024 * 1024  # what all bodies of this process may hold in memory; the rest waits in a nameless file
 
 
 class BodyTooLarge(Exception):
@@ -28,6 +29,12 @@ class Piece(NamedTuple):
     arrived: Stamp
 
 
+def _ends_in_string(event: bytes) -> bool:
+    """The last line of an event's beginning stops inside of a string that holds no escape."""
+    start = event.rfind(b"\n") + 1
+    return event.count(b'"', start) % 2 == 1 and event.find(b"\\", start) < 0
+
+
 class _Held:
     """How much all bodies together hold in memory."""
 
@@ -39,9 +46,16 @@ _held = _Held()
 
 
 class StampedBody:
-    """Pieces of a body with the stamps of the reads that brought them."""
+    """Pieces of a body with the stamps of the reads that brought them.
 
-    def __init__(self) -> None:
+    `expendable` marks events of which only the stamps are wanted, by a word in their first `HEAD_BYTES`: of their
+    payload, what is nothing but text inside of one string is counted and stamped, and not kept.
+    """
+
+    def __init__(self, expendable: bytes | None = None) -> None:
+        self._expendable = expendable
+        self._head = b""
+        self._dropping = False
         self._pieces: list[bytes | None] = []  # None: it lies in the spill file, at its own offset
         self._stamps = array("q")  # four a piece: began not before, not after; arrived not before, not after
         self._ends = array("q")  # running byte count, for the bisection
@@ -61,12 +75,25 @@ class StampedBody:
             return
         if self.size + len(data) > MAX_BODY_BYTES or len(self._pieces) >= MAX_READS:
             raise BodyTooLarge
-        self._pieces.append(self._keep(data))
+        self._pieces.append(b"" if self._expendable and self._is_expendable(data) else self._keep(data))
         self.size += len(data)
         self._ends.append(self.size)
         self._stamps.extend((*began, *(arrived or began)))
         self._blank = self._blank and not data.strip(b" \t\r\n")
         self._tail = data[-4:] if len(data) >= 4 else (self._tail + data)[-4:]
+
+    def _is_expendable(self, data: bytes) -> bool:
+        if self.at_boundary:
+            self._head, self._dropping = b"", False
+        if self._dropping:
+            # A quote, an escape or a line's end: the payload is over, and what follows is wanted again.
+            self._dropping = not any(data.find(mark) >= 0 for mark in (b'"', b"\\", b"\n", b"\r"))
+            return self._dropping
+        if len(self._head) < HEAD_BYTES:
+            before, self._head = self._head, self._head + data[: HEAD_BYTES - len(self._head)]
+            told = len(self._head) == HEAD_BYTES and self._head.startswith((b"event:", b"data:"))
+            self._dropping = told and (self._expendable or b"") in self._head and _ends_in_string(before + data)
+        return False
 
     def _keep(self, data: bytes) -> bytes | None:
         if _held.bytes + len(data) <= HELD_BYTES:

@@ -16,14 +16,17 @@ from harness.wire.body import BodyTooLarge
 from harness.wire.clock import WorldClock
 from harness.wire.failures import CapFired, ConnectionFailed, PeerClosed, PeerNonsense, ReadFailed
 from harness.wire.parser import AnswerParser, NotHttp
-from harness.wire.receive import Receiver, link_of
+from harness.wire.receive import BUFFER_BYTES, Receiver, everything, link_of, up_to_blank_line
 from harness.wire.stamp import KernelClock, Stamp
 from harness.wire.tls import TlsSession
 from harness.wire.trace import Trace
 from harness.wire.watch import watch_of
 
-READS_PER_TURN = 8  # then the other connections have theirs: 2 MB at most
+BYTES_PER_TURN = 256 * 1024  # then the other connections have theirs: each may have a first byte waiting
 SEND_BYTES = 256 * 1024
+
+# What a read holds, and the rest of a record from the reads before it.
+_plaintext = memoryview(bytearray(BUFFER_BYTES + 64 * 1024))
 
 
 class Connection:
@@ -58,12 +61,11 @@ class Connection:
             while not session.handshake():
                 await self._send_all(session.to_send())
                 await self._readable()
-                view, arrived = self._receiver.read(single=False)
+                view, arrived = self._receiver.read(everything)
                 if not view:
                     raise ConnectionResetError("the other side closed during the TLS handshake")
-                # Nothing is deciphered before the session stands; records behind its last flight wait in there.
-                for _ in session.decrypt(view, arrived):
-                    continue
+                session.put(view, arrived)
+                session.decipher(view, _plaintext)  # puts it in: nothing comes out before the session stands
             await self._send_all(session.to_send())
         except OSError as error:  # ssl.SSLError is one
             with contextlib.suppress(OSError):
@@ -146,12 +148,14 @@ class Connection:
                 return
 
     def _on_readable(self) -> None:
+        left = BYTES_PER_TURN
         try:
-            for _ in range(READS_PER_TURN):
-                view, stamp = self._receiver.read(single=self._single)
+            while left > 0:
+                view, stamp = self._receiver.first() if self._single else self._receiver.read(self._limit)
                 if not view:
                     self._peer_closed()
                     return
+                left -= len(view)
                 self._take(view, stamp)
                 if self.finished.done() or self._receiver.emptied:
                     return
@@ -159,6 +163,11 @@ class Connection:
             return
         except OSError as error:
             self._fail(ReadFailed("the connection broke"), error)
+
+    def _limit(self, waiting: bytearray, count: int) -> int:
+        if self._tls is None:
+            return up_to_blank_line(waiting, count)
+        return self._tls.limit(waiting, count, single=self._parser is not None and self._parser.boundary)
 
     def _take(self, view: memoryview, stamp: Stamp) -> None:
         trace, parser = self._trace, self._parser
@@ -194,10 +203,12 @@ class Connection:
 
     def _decipher(self, view: memoryview, stamp: Stamp, trace: Trace, parser: AnswerParser) -> None:
         assert self._tls is not None
-        for plain, began in self._tls.decrypt(view, stamp):
+        began = self._tls.put(view, stamp)
+        count = self._tls.decipher(view, _plaintext)
+        if count:
             trace.received(0, began)
-            trace.received(len(plain), stamp)
-            parser.feed(plain, began, stamp)
+            trace.received(count, stamp)
+            parser.feed(_plaintext[:count], began, stamp)
         # Inside a record nothing can begin; at a record's end it can, if it can in the answer.
         self._single = parser.boundary and not self._tls.inside_record
 
@@ -277,7 +288,7 @@ class Connection:
         if self.closed:
             return False
         try:
-            view, stamp = self._receiver.read(single=False)
+            view, stamp = self._receiver.read(everything)
         except BlockingIOError:
             return True
         except OSError:
@@ -285,10 +296,10 @@ class Connection:
         if self._tls is None or not view:
             return False
         try:
-            late = any(True for _ in self._tls.decrypt(view, stamp))  # a session ticket is no answer
+            self._tls.put(view, stamp)
+            return not self._tls.decipher(view, _plaintext) and not self._tls.closed  # a session ticket is no answer
         except ssl.SSLError:
             return False
-        return not late and not self._tls.closed
 
     def abort(self) -> None:
         """Whoever waited for this exchange has gone: end it."""

@@ -11,12 +11,13 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from harness.events import StampSource
 from harness.wire.stamp import KERNEL_STAMPS, SCM_TIMESTAMPNS, SO_TIMESTAMPNS, TIMESPEC, KernelClock, Stamp
 from harness.wire.watch import WatchedSelector
 
-BUFFER_BYTES = 256 * 1024
+BUFFER_BYTES = 128 * 1024
 RECEIVE_WINDOW_BYTES = 4 * 1024 * 1024  # a whole image may arrive while the loop is busy
 UNSENT_BYTES = 128 * 1024  # what the kernel may hold back: "sent" then means sent, but for this much
 _SO_RCVBUFFORCE = 33
@@ -26,8 +27,8 @@ _TCP_INFO_BYTES = 104
 # Two clocks are read one after the other, and an empty queue was seen a little before we noted the time.
 _TOLERANCE_NS = 200_000
 
-_buffer = memoryview(bytearray(BUFFER_BYTES))
-_one = _buffer[:1]
+_bytes = bytearray(BUFFER_BYTES)
+_buffer = memoryview(_bytes)
 
 
 def prepare(sock: socket.socket) -> None:
@@ -74,6 +75,29 @@ def link_of(sock: socket.socket) -> Link:
     return Link(rtt_us * 1000 or None, retransmits)
 
 
+class Limit(Protocol):
+    """Says how many of the bytes that wait to take at once, so that what they complete has a stamp of its own."""
+
+    def __call__(self, waiting: bytearray, count: int) -> int: ...
+
+
+def everything(waiting: bytearray, count: int) -> int:  # noqa: ARG001
+    """All that is there."""
+    return count
+
+
+def up_to_blank_line(waiting: bytearray, count: int) -> int:
+    """The end of the headers or of an event, or everything. Searching for single line ends is what is fast."""
+    at = waiting.find(b"\n", 0, count)
+    while 0 <= at < count - 1:
+        if waiting[at + 1] == 0x0A:
+            return at + 2
+        if waiting[at + 1] == 0x0D and at + 2 < count and waiting[at + 2] == 0x0A:
+            return at + 3
+        at = waiting.find(b"\n", at + 1, count)
+    return count
+
+
 class Receiver:
     """Reads one socket and stamps what it reads. The view it returns is valid until the next read of anybody."""
 
@@ -88,8 +112,17 @@ class Receiver:
         self.source: StampSource = "kernel" if KERNEL_STAMPS else "user"
         self.waited_ns = 0  # the longest that bytes lay in the kernel before we took them
 
-    def read(self, *, single: bool) -> tuple[memoryview, Stamp]:
-        """Read what is there, or its first byte alone: that byte's segment then shows its own stamp.
+    def first(self) -> tuple[memoryview, Stamp]:
+        """Read one byte, so that its segment shows its own stamp. Returns and raises what `read` does."""
+        before = time.monotonic_ns()
+        view, ancillary, now = self._take(1, 0, before)
+        return self._told(view, ancillary, before, now, emptied=not view)
+
+    def read(self, limit: Limit) -> tuple[memoryview, Stamp]:
+        """Read what is there, as far as `limit` wants it at once.
+
+        The kernel's stamp is that of the last segment that a read takes from. However late we come, what `limit`
+        stops at therefore has the stamp of its own last byte.
 
         Returns:
             The bytes (none when the other side closed) and when they arrived.
@@ -98,22 +131,41 @@ class Receiver:
             BlockingIOError: nothing is there.
             OSError: the connection broke.
         """
-        target = _one if single else _buffer
         before = time.monotonic_ns()
+        if not KERNEL_STAMPS:
+            view, ancillary, now = self._take(BUFFER_BYTES, 0, before)
+            return self._told(view, ancillary, before, now, emptied=len(view) < BUFFER_BYTES)
         try:
-            count, ancillary, _, _ = self._sock.recvmsg_into((target,), _ANCILLARY_BYTES)
+            count = self._sock.recv_into(_buffer, BUFFER_BYTES, socket.MSG_PEEK)
         except BlockingIOError:
             self._empty_ns, self._emptied = before, True
             raise
-        now = time.monotonic_ns()
+        if not count:
+            return self._told(_buffer[:0], [], before, time.monotonic_ns(), emptied=True)
+        wanted = limit(_bytes, count)
+        # On TCP, MSG_TRUNC takes bytes off the queue without copying them again: they are in the buffer already.
+        view, ancillary, now = self._take(wanted, socket.MSG_TRUNC, before)
+        return self._told(view, ancillary, before, now, emptied=wanted == count < BUFFER_BYTES)
+
+    def _take(self, count: int, flags: int, before: int) -> tuple[memoryview, list[tuple[int, int, bytes]], int]:
+        target = _buffer[:count]
+        try:
+            taken, ancillary, _, _ = self._sock.recvmsg_into((target,), _ANCILLARY_BYTES, flags)
+        except BlockingIOError:
+            self._empty_ns, self._emptied = before, True
+            raise
+        return target[:taken], ancillary, time.monotonic_ns()
+
+    def _told(
+        self, view: memoryview, ancillary: list[tuple[int, int, bytes]], before: int, now: int, *, emptied: bool
+    ) -> tuple[memoryview, Stamp]:
         earliest = self._earliest_ns()
-        stamp = self._stamp(ancillary, earliest, now) if count else Stamp(min(earliest, now), now)
-        short = count < len(target)
-        if short:
+        stamp = self._stamp(ancillary, earliest, now) if view else Stamp(min(earliest, now), now)
+        if emptied:
             self._empty_ns = before
-        self._emptied = short
+        self._emptied = emptied
         self._last = stamp
-        return target[:count], stamp
+        return view, stamp
 
     @property
     def emptied(self) -> bool:

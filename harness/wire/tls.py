@@ -1,79 +1,79 @@
-"""TLS over memory buffers, one record at a time, so that plaintext keeps the stamps of the ciphertext it came in.
+"""TLS over memory buffers, following record boundaries, so that plaintext keeps the stamps of its ciphertext.
 
-A session ticket looks like data on the wire. Deciphering record by record, a record that gives no plaintext takes its
-stamp away with it instead of lending it to the first byte of the answer.
+A session ticket looks like data on the wire. Where a first byte is awaited, one record is taken at a time: one that
+holds no plaintext takes its stamp away with it, instead of lending it to the answer behind it.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from typing import cast
 
 from harness.wire.stamp import Stamp
 
 _HEADER_BYTES = 5
-_MAX_RECORD_BYTES = 16_384 + 2_048 + _HEADER_BYTES  # RFC 5246, 6.2.3; TLS 1.3 allows less
+_FULL_RECORD_BYTES = 16_384
+_MAX_RECORD_BYTES = 16_384 + 2_048  # RFC 5246, 6.2.3; TLS 1.3 allows less
+_SLICE_BYTES = 16_384 + 512
 _CONTENT_TYPES = frozenset({20, 21, 22, 23, 24})
-_READ_BYTES = 16_384 + 2_048
 
 
 class Records:
-    """Cuts a ciphertext stream at its record boundaries. Pure."""
+    """Where in a record a ciphertext stream stands. Pure."""
 
     def __init__(self) -> None:
-        self._pending = bytearray()
-        self._began: Stamp | None = None
-
-    def feed(self, data: memoryview, stamp: Stamp) -> Iterator[tuple[bytes | memoryview, Stamp]]:
-        """Yield (a whole record, when its first byte arrived) for every record that `data` completes.
-
-        What is no TLS at all is passed on as it is: it is OpenSSL that says what is wrong with it.
-        """
-        offset = 0
-        if self._pending:
-            missing = self._missing()
-            while missing and offset < len(data):
-                taken = data[offset : offset + missing]
-                self._pending += taken
-                offset += len(taken)
-                missing = self._missing()
-            if missing:
-                return
-            record, began = bytes(self._pending), self._began or stamp
-            self._pending.clear()
-            yield record, began
-        while offset < len(data):
-            size = _record_bytes(data[offset : offset + _HEADER_BYTES])
-            if size is None or offset + size > len(data):
-                if size is not None and size > _MAX_RECORD_BYTES:
-                    yield data[offset:], stamp
-                    return
-                self._pending += data[offset:]
-                self._began = stamp
-                return
-            yield data[offset : offset + size], stamp
-            offset += size
+        self._header = b""  # of a record whose header is not whole
+        self._left = 0  # bytes to come of a record whose header is
+        self._lost = False  # this is no TLS: let OpenSSL say what is wrong with it
 
     @property
     def inside(self) -> bool:
         """A record has begun and is not whole."""
-        return bool(self._pending)
+        return bool(self._header) or self._left > 0
 
-    def _missing(self) -> int:
-        """Bytes until the pending record is whole, or until its header is."""
-        size = _record_bytes(memoryview(self._pending)[:_HEADER_BYTES])
-        if size is None:
-            return _HEADER_BYTES - len(self._pending)
-        return min(size, _MAX_RECORD_BYTES) - len(self._pending)
+    def feed(self, data: memoryview) -> bool:
+        """Go on by these bytes; whether a record begins in them."""
+        begins = False
+        at = 0
+        while at < len(data) and not self._lost:
+            if self._left:
+                step = min(self._left, len(data) - at)
+                self._left -= step
+                at += step
+                continue
+            begins = begins or not self._header
+            step = _HEADER_BYTES - len(self._header)
+            self._header += data[at : at + step]
+            at += step
+            if len(self._header) == _HEADER_BYTES:
+                size = _record_bytes(self._header)
+                self._lost, self._left, self._header = size is None, size or 0, b""
+        return begins
+
+    def limit(self, waiting: bytearray, count: int, *, single: bool) -> int:
+        """How many waiting bytes to take at once: up to the end of the first record (`single`), or of a short one.
+
+        A sender fills its records as long as it has something to send: a short one ends what was written together.
+        """
+        at, begun = self._left, self._header
+        if at and single:
+            return min(at, count)
+        while at < count and not self._lost:
+            header = begun + waiting[at : min(at + _HEADER_BYTES - len(begun), count)]
+            size = _record_bytes(header) if len(header) == _HEADER_BYTES else None
+            if size is None:
+                return count
+            at += _HEADER_BYTES - len(begun) + size
+            begun = b""
+            if single or size < _FULL_RECORD_BYTES:
+                break
+        return count if self._lost else min(at, count)
 
 
-def _record_bytes(header: memoryview) -> int | None:
-    """The length that a record's header declares, itself included; None while the header is not whole."""
-    if header and header[0] not in _CONTENT_TYPES:
-        return _MAX_RECORD_BYTES + 1
-    if len(header) < _HEADER_BYTES:
-        return None
-    return _HEADER_BYTES + (header[3] << 8 | header[4])
+def _record_bytes(header: bytes | bytearray) -> int | None:
+    """How many bytes follow a record's header; None when it is none of TLS."""
+    size = header[3] << 8 | header[4]
+    return size if header[0] in _CONTENT_TYPES and size <= _MAX_RECORD_BYTES else None
 
 
 class TlsSession:
@@ -83,6 +83,7 @@ class TlsSession:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         self._records = Records()
+        self._began: Stamp | None = None
         self.established = False
         self.closed = False
 
@@ -90,6 +91,10 @@ class TlsSession:
     def inside_record(self) -> bool:
         """A record has begun and is not whole."""
         return self._records.inside
+
+    def limit(self, waiting: bytearray, count: int, *, single: bool) -> int:
+        """See `Records.limit`."""
+        return self._records.limit(waiting, count, single=single)
 
     def handshake(self) -> bool:
         """Go on with the handshake as far as the bytes at hand allow; whether it is done.
@@ -104,30 +109,34 @@ class TlsSession:
         self.established = True
         return True
 
-    def decrypt(self, data: memoryview, stamp: Stamp) -> Iterator[tuple[bytes, Stamp]]:
-        """Yield (plaintext, when the first byte of its record arrived) for every record that holds some.
+    def put(self, data: memoryview, stamp: Stamp) -> Stamp:
+        """Take note of ciphertext; when the first byte of the first record arrived of which it holds a part."""
+        began = self._began if self._records.inside and self._began is not None else stamp
+        if self._records.feed(data):
+            self._began = stamp  # should it go on in the next read
+        return began
 
-        Before the session is established records are only put in: call `handshake` after them.
+    def decipher(self, data: memoryview, into: memoryview) -> int:
+        """Put ciphertext in and what is whole of it, deciphered, into a buffer that is as large; how much that is.
 
         Raises:
             ssl.SSLError: the stream is broken or was tampered with.
         """
-        for record, began in self._records.feed(data, stamp):
-            self._incoming.write(record)
-            while self.established and not self.closed:
-                try:
-                    plain = self._session.read(_READ_BYTES)
-                except ssl.SSLWantReadError:
-                    break
-                except ssl.SSLZeroReturnError:
-                    self.closed = True
-                    break
-                if not plain:
-                    self.closed = True
-                    break
-                yield plain, began
-                if not self._session.pending() and not self._incoming.pending:
-                    break
+        filled = 0
+        # In slices: OpenSSL's memory buffer is slow when much lies in it.
+        for start in range(0, len(data), _SLICE_BYTES):
+            self._incoming.write(data[start : start + _SLICE_BYTES])
+            try:
+                while self.established and not self.closed:
+                    # A count, when there is a buffer to read into; the annotations know only the other form.
+                    taken = cast("int", self._session.read(_SLICE_BYTES, into[filled : filled + _SLICE_BYTES]))
+                    self.closed = not taken
+                    filled += taken
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLZeroReturnError:
+                self.closed = True
+        return filled
 
     def encrypt(self, data: bytes | memoryview) -> bytes:
         """Ciphertext for `data`, and whatever else waits to be sent."""

@@ -70,6 +70,11 @@ class Trace:
     cap_fired: CapName | None = None
 
     @classmethod
+    def of(cls, caps: Caps, *, expendable: bytes | None) -> Trace:
+        """A trace that keeps of events with this word in their head the stamps alone (see `StampedBody`)."""
+        return cls(caps, body=StampedBody(expendable))
+
+    @classmethod
     def untimed(cls) -> Trace:
         """A trace for bytes that belong to no attempt (a connection opened ahead of need)."""
         return cls(Caps())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 # A thread that sleeps in epoll is awake within this time of the first byte, on a machine that is not overrun.
 WAKE_NS = 1_000_000
+SWITCH_S = 0.0005  # a worker thread may keep the interpreter this long while bytes wait
 SLEPT_NS = 50_000  # shorter than this, the selector did not sleep: something was ready already
 
 
@@ -67,6 +69,11 @@ def watch_of(loop: asyncio.AbstractEventLoop) -> WatchedSelector | None:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run`, watched."""
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(main)
+    """`asyncio.run`, watched, on a thread that gets its turn soon while others decode."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(main)
+    finally:
+        sys.setswitchinterval(before)
