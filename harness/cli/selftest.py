@@ -63,16 +63,17 @@ def _counts(text: str) -> list[int]:
 
 def _show(proof: ClockProof) -> None:
     print(f"Our stamps minus the truth, in ms ({proof.stamp_source} stamps). Promised is the p99 of the error's size.")
-    head = ("clock", "path", "at once", "stamps", "bias", "p99", "worst", "in interval", "promised")
-    lines = [head]
+    head: tuple[str, ...] = ("clock", "path", "at once", "stamps", "bias", "p99", "worst", "in interval", "promised")
+    lines: list[tuple[str, ...]] = []
     for row in proof.rows:
         promised = "nothing" if row.promised_ms is None else f"{row.promised_ms:g} {'kept' if row.kept else 'BROKEN'}"
         figures = (f"{row.bias_ms:+.3f}", f"{row.p99_ms:.3f}", f"{row.worst_ms:.3f}", f"{row.inside:.1%}")
         path = "TLS" if row.tls else "plain"
         lines.append((row.clock, path, str(row.jobs), str(row.stamps), *figures, promised))
+    lines.insert(0, head)
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
-        words, figures = line[:2], line[2:]
+        words, cells = line[:2], line[2:]
         left = "  ".join(word.ljust(width) for word, width in zip(words, widths, strict=False))
-        right = "  ".join(word.rjust(width) for word, width in zip(figures, widths[2:], strict=True))
+        right = "  ".join(word.rjust(width) for word, width in zip(cells, widths[2:], strict=True))
         print(f"{left}  {right}")

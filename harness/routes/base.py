@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.events import ApiError, BodyKind, Usage
+from harness.events import ApiError, BodyKind, ReceivePath, Usage
 from harness.wire.caps import Caps
+from harness.wire.pool import KEEPALIVE_S
 from harness.wire.scrub import Scrubber
 from harness.wire.stamp import Stamp
 from harness.wire.trace import Trace
@@ -30,6 +31,9 @@ class Target:
     api_key: str
     headers: Mapping[str, str] = field(default_factory=dict)
     ca_file: str | None = None
+    keepalive_s: float = KEEPALIVE_S
+    max_connections: int | None = None
+    receive_path: ReceivePath | None = None  # None: our own where it can carry the route
 
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be written anywhere."""

@@ -22,7 +22,15 @@ class RouteFamily:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._client = self._client_on(StampingTransport(base_url=target.base_url, ca_file=target.ca_file))
+        self._client = self._client_on(
+            StampingTransport(
+                base_url=target.base_url,
+                ca_file=target.ca_file,
+                keepalive_s=target.keepalive_s,
+                max_connections=target.max_connections,
+                path=target.receive_path,
+            )
+        )
 
     def _client_on(self, transport: httpx.AsyncBaseTransport) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-# Base64 holds no "#": a value that says so is a place where an image was cut out.
-_PLACE = "#image-"
+# Marks a place where an image was cut out. Drawn anew in each process: no answer can hold it.
+_PLACE = f"#{secrets.token_hex(12)}-"
 _NAME = b'"b64_json"'
 _WORTH_CUTTING = 512
 _BLANKS = b" \t\r\n"

@@ -180,7 +180,7 @@ def _setting(
 ) -> Setting:
     lanes = {}
     for name, spec in scenario.routes.items():
-        target = _target(spec, env, entries)
+        target = _target(scenario, spec, env, entries)
         lanes[name] = Lane(spec.kind, spec.owner, target, make_route(spec.kind, target))
     asked, retry = scenario.timeouts, scenario.retry
     caps = {
@@ -201,12 +201,20 @@ def _setting(
     )
 
 
-def _target(spec: RouteSpec, env: Mapping[str, str], entries: Mapping[str, str]) -> Target:
+def _target(scenario: Scenario, spec: RouteSpec, env: Mapping[str, str], entries: Mapping[str, str]) -> Target:
     if spec.simulated:
         base_url, key = entries[spec.simulator_layer or "direct"], SIMULATOR_KEY
     else:
         base_url, key = spec.base_url, env[spec.api_key_env] if spec.api_key_env else SIMULATOR_KEY
-    return Target(spec.name, base_url, key, spec.resolved_headers(env), spec.ca_file)
+    return Target(
+        spec.name,
+        base_url,
+        key,
+        spec.resolved_headers(env),
+        spec.ca_file,
+        keepalive_s=scenario.connections.keepalive,
+        max_connections=scenario.connections.max,
+    )
 
 
 async def _warm_up(setting: Setting) -> None:

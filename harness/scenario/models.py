@@ -149,6 +149,15 @@ class Load(_Model):
     concurrency: int = Field(1, ge=1, le=256, description="Jobs under way at the same time.")
 
 
+class Connections(_Model):
+    """How connections are kept and shared."""
+
+    keepalive: f.Duration = Field(5.0, description="How long an idle connection is kept, in seconds of this machine.")
+    max: int | None = Field(
+        None, ge=1, le=10_000, description="Connections of a route at the same time; null: no limit."
+    )
+
+
 class Timeouts(_Model):
     """Our own caps, in seconds of the measured world. What is left out is not capped."""
 
@@ -200,6 +209,7 @@ class Scenario(_Model):
     routes: Annotated[Mapping[f.Slug, RouteSpec], Field(min_length=1)] = Field(description="Ways to reach the model.")
     simulator: dict[str, Any] | None = Field(None, description="Handed to the embedded API as it stands.")
     load: Load = Field(Load(), description="How many jobs at once.")
+    connections: Connections = Field(Connections(), description="How connections are kept and shared.")
     timeouts: Timeouts = Field(Timeouts(), description="Our own caps.")
     retry: Retry = Field(Retry(), description="When a job is sent again; never by default.")
     budget: Budget = Field(Budget(), description="What a run may spend.")

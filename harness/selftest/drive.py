@@ -60,7 +60,6 @@ class Drive:
     """A round that is over. CPU in s of this process, the part spent on JSON and base64 beside it."""
 
     seen: tuple[Seen, ...]
-    truth: dict[str, dict[str, Any]]
     cpu_s: float
     decode_cpu_s: float
 
@@ -75,12 +74,10 @@ class Certificate:
 
 
 class TruthServer:
-    """The truth server, in a process of its own."""
+    """A truth server that is up, in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, certificate: Certificate | None) -> None:
-        self._process = process
-        self._port = port
-        self.certificate = certificate
+    def __init__(self, port: int, certificate: Certificate | None) -> None:
+        self.port, self.certificate = port, certificate
         self.base_url = f"{'https' if certificate else 'http'}://127.0.0.1:{port}/v1"
 
     def truth(self) -> dict[str, dict[str, Any]]:
@@ -104,7 +101,7 @@ def truth_server(certificate: Certificate | None = None) -> Iterator[TruthServer
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield TruthServer(process, json.loads(process.stdout.readline())["port"], certificate)
+        yield TruthServer(json.loads(process.stdout.readline())["port"], certificate)
     finally:
         process.stdin.close()
         process.wait(timeout=10)
@@ -112,13 +109,13 @@ def truth_server(certificate: Certificate | None = None) -> Iterator[TruthServer
 
 
 def drive(server: TruthServer, what: Round) -> Drive:
-    """Run one round. A job that fails is a failure of the whole: there is nothing on the way that may fail here.
+    """Run one round; ask the server for the truth afterwards.
 
     Raises:
-        ExchangeFailed: a job came to no end.
+        ExchangeFailed: a job came to no end; nothing on this way may fail, so the whole round does.
     """
     seen, cpu_s, decode_cpu_s = watch.run(_drive(server, what))
-    return Drive(tuple(seen), server.truth(), cpu_s, decode_cpu_s)
+    return Drive(tuple(seen), cpu_s, decode_cpu_s)
 
 
 async def _drive(server: TruthServer, what: Round) -> tuple[list[Seen], float, float]:

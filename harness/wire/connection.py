@@ -43,6 +43,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._sent = False
         self._ended: Callable[[], None] = _nothing
+        self._room: asyncio.Future[None] | None = None
         self.headers: asyncio.Future[None] = self._loop.create_future()
         self.finished: asyncio.Future[None] = self._loop.create_future()
         self.closed = False
@@ -84,19 +85,22 @@ class Connection:
 
     async def _send_all(self, data: bytes | memoryview) -> None:
         left = memoryview(data)
-        while left:
+        while left and not self.finished.done():
             try:
                 left = left[self._sock.send(left) :]
             except BlockingIOError:
                 await self._writable()
 
     async def _writable(self) -> None:
-        ready = self._loop.create_future()
+        """Until the socket takes more, or the exchange is over: an early answer ends an upload that nobody reads."""
+        ready = self._room = self._loop.create_future()
         self._loop.add_writer(self._sock, _settle, ready)
         try:
             await ready
         finally:
-            self._loop.remove_writer(self._sock)
+            self._room = None
+            if not self.closed:
+                self._loop.remove_writer(self._sock)
 
     # One exchange
 
@@ -131,6 +135,8 @@ class Connection:
                 if self.finished.done():
                     return
             await self._send_counted(pending + (b"0\r\n\r\n" if chunked else b""), trace)
+            if self.finished.done():
+                return
             self._sent = True
             trace.request_sent_ns = WorldClock.now_ns()
         except OSError:
@@ -143,9 +149,9 @@ class Connection:
         for start in range(0, len(view), SEND_BYTES):
             part = view[start : start + SEND_BYTES]
             await self._send_all(self._tls.encrypt(part) if self._tls is not None else part)
-            trace.bytes_up += len(part)
             if self.finished.done():
                 return
+            trace.bytes_up += len(part)
 
     def _on_readable(self) -> None:
         left = BYTES_PER_TURN
@@ -244,6 +250,8 @@ class Connection:
 
     def _leave(self, trace: Trace) -> None:
         """The exchange is over: what the kernel knows of it goes into the trace, and nothing more is read for it."""
+        if self._room is not None:
+            _settle(self._room)
         trace.stamp_source = self._receiver.source
         trace.waited_ns = self._receiver.waited_ns
         if not self.closed:

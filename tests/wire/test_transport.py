@@ -6,6 +6,8 @@ import asyncio
 import socket
 import ssl
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -15,14 +17,15 @@ import httpcore
 import httpx
 import pytest
 
+from harness.events import ReceivePath
 from harness.metrics import PHASES
 from harness.routes.base import Call, ExchangeFailed, Target
 from harness.routes.images import RouteFamily
 from harness.wire import body as body_module
 from harness.wire.caps import Caps
 from harness.wire.failures import exception_chain, how_it_ended
-from harness.wire.trace import Trace
-from harness.wire.transport import environment_proxy
+from harness.wire.trace import Trace, current_trace
+from harness.wire.transport import StampingTransport, environment_proxy
 
 NO_CAPS = Caps()
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
@@ -85,6 +88,10 @@ def exchanges(
     caps: Caps = NO_CAPS,
     count: int = 1,
     tls: tuple[ssl.SSLContext, str] | None = None,
+    host: str = "127.0.0.1",
+    path: ReceivePath | None = None,
+    key: str = "sk-sim-test",
+    pause_s: float = 0,
 ) -> list[tuple[Trace, tuple[str, ...]]]:
     """Run `count` exchanges one after the other against `serve` on a real socket of this machine."""
 
@@ -94,8 +101,8 @@ def exchanges(
 
     async def talk(port: int) -> list[tuple[Trace, tuple[str, ...]]]:
         scheme = "https" if tls else "http"
-        host = "localhost" if tls else "127.0.0.1"
-        route = RouteFamily(Target("t", f"{scheme}://{host}:{port}/v1", "sk-sim-test", {}, tls[1] if tls else None))
+        address = f"{scheme}://{'localhost' if tls else host}:{port}/v1"
+        route = RouteFamily(Target("t", address, key, ca_file=tls[1] if tls else None, receive_path=path))
         done = []
         for _ in range(count):
             trace, failure = Trace(caps), ()
@@ -109,14 +116,15 @@ def exchanges(
                 failure = exception_chain(error)
             trace.finish()
             done.append((trace, failure))
+            await asyncio.sleep(pause_s)
         await route.aclose()
         return done
 
     return asyncio.run(go())
 
 
-def ending(serve: Serve, caps: Caps = NO_CAPS) -> tuple[str, str | None]:
-    ((trace, failure),) = exchanges(serve, caps=caps)
+def ending(serve: Serve, caps: Caps = NO_CAPS, path: ReceivePath | None = None) -> tuple[str, str | None]:
+    ((trace, failure),) = exchanges(serve, caps=caps, path=path)
     return how_it_ended(trace, failure, cancelled=False), trace.cap_fired
 
 
@@ -346,16 +354,17 @@ def test_addresses_are_tried_in_order_and_each_is_timed(monkeypatch: pytest.Monk
     real = socket.getaddrinfo
 
     def two(host: str, port: int, **options: object) -> list[object]:
-        if host != "127.0.0.1":
+        if host != "two.test":
             return list(real(host, port, **options))  # type: ignore[arg-type]
         row = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
         return [(*row, ("127.0.0.9", port)), (*row, ("127.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", two)
-    ((trace, failure),) = exchanges(answer)
+    ((trace, failure),) = exchanges(answer, host="two.test")
     assert failure == ()
+    assert trace.dns_done_ns is not None
     assert [one.connected for one in trace.addresses] == [False, True]
-    assert all(one.tcp_ms >= 0 for one in trace.addresses)
+    assert all(one.tcp_ns >= 0 for one in trace.addresses)
 
 
 def test_proxies_of_the_environment_are_honoured_and_loopback_never_goes_through_one(
@@ -363,7 +372,7 @@ def test_proxies_of_the_environment_are_honoured_and_loopback_never_goes_through
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "inside.example")
-    assert environment_proxy("https://api.openai.com/v1") == httpcore.URL("http://proxy.example:3128")
+    assert environment_proxy("https://api.openai.com/v1") == "http://proxy.example:3128"
     assert environment_proxy("https://inside.example/v1") is None
     assert environment_proxy("https://127.0.0.1:8443/v1") is None
 
@@ -381,3 +390,198 @@ def test_every_phase_is_a_mark() -> None:
     from harness.events import Marks
 
     assert all(field in Marks.__struct_fields__ for _, field in PHASES)
+
+
+@pytest.mark.parametrize("path", ["own", "library"])
+def test_both_paths_leave_the_same_marks_and_say_which_they_are(path: ReceivePath) -> None:
+    first, second = exchanges(answer, count=2, path=path)
+    for trace, failure in (first, second):
+        assert failure == ()
+        assert trace.receive_path == path
+        assert trace.stamp_source == ("kernel" if path == "own" and sys.platform == "linux" else "user")
+        assert trace.body.whole() == OK
+        assert (trace.http_status, trace.bytes_down) == (200, len(HEAD % len(OK)) + len(OK))
+        moments = [trace.request_sent_ns, trace.first_byte_ns, trace.headers_ns, trace.body.first_ns, trace.body_end_ns]
+        assert moments == sorted(moments, key=lambda moment: moment or 0)
+        assert trace.first_byte is not None
+        assert trace.first_byte.width_ns >= 0
+    assert [trace.connection_reused for trace, _ in (first, second)] == [False, True]
+
+
+@pytest.mark.parametrize("path", ["own", "library"])
+def test_caps_and_ends_have_the_same_names_on_both_paths(path: ReceivePath) -> None:
+    async def stalls(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(HEAD % len(OK) + OK[:5])
+        await writer.drain()
+        await asyncio.sleep(5)
+
+    async def half(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(HEAD % 1000 + OK)
+        await writer.drain()
+        writer.close()
+
+    assert ending(stalls, Caps(idle_s=0.2), path) == ("local_cap", "idle")
+    assert ending(half, NO_CAPS, path) == ("remote_closed", None)
+
+
+def test_a_cap_that_is_due_while_the_loop_is_held_does_not_fire_on_what_came_in_time() -> None:
+    """The answer is here at 0.1 s, the cap is 0.3 s, and the loop is held until 0.6 s."""
+
+    def in_time(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65_536)
+            time.sleep(0.1)
+            peer.sendall(HEAD % len(OK) + OK)
+            time.sleep(1.0)
+
+    async def hold(trace: Trace) -> None:
+        await asyncio.sleep(0.05)
+        assert trace.request_sent_ns is not None
+        time.sleep(0.6)  # noqa: ASYNC251 - holding the loop is the point
+
+    async def go(port: int) -> Trace:
+        caps = Caps(first_byte_s=0.3)
+        route, trace = RouteFamily(Target("t", f"http://127.0.0.1:{port}/v1", "sk-sim-test")), Trace(caps)
+        await asyncio.gather(route.exchange(call(caps), trace), hold(trace))
+        await route.aclose()
+        return trace
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=in_time, args=(listener,))
+        thread.start()
+        trace = asyncio.run(go(listener.getsockname()[1]))
+        thread.join()
+    assert trace.cap_fired is None
+    assert trace.body.whole() == OK
+    assert trace.first_byte_ns is not None
+    assert trace.request_sent_ns is not None
+    assert trace.first_byte_ns - trace.request_sent_ns < 0.5e9
+
+
+def test_an_early_refusal_of_a_large_upload_is_read_and_not_lost() -> None:
+    async def refuse_early(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+        await writer.drain()
+        await asyncio.sleep(0.3)
+
+    async def go(port: int) -> Trace:
+        transport = StampingTransport(base_url=f"http://127.0.0.1:{port}")
+        trace = Trace(Caps())
+        token = current_trace.set(trace)
+        async with httpx.AsyncClient(transport=transport) as client:
+            reply = await client.post(f"http://127.0.0.1:{port}/v1/images/edits", content=b"x" * 50_000_000)
+        current_trace.reset(token)
+        assert reply.status_code == 413
+        return trace
+
+    async def serve() -> Trace:
+        async with serving(refuse_early) as port:
+            return await go(port)
+
+    trace = asyncio.run(serve())
+    assert trace.body.whole() == b"{}"
+    assert trace.bytes_up < 50_000_000
+    assert trace.request_sent_ns is None
+
+
+def test_uploads_in_parts_and_of_unknown_size_arrive_whole() -> None:
+    got: list[bytes] = []
+
+    async def swallow(reader: Reader, writer: Writer) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"transfer-encoding: chunked" in head.lower()
+        while (size := int(await reader.readline(), 16)) > 0:
+            got.append(await reader.readexactly(size))
+            await reader.readline()
+        await reader.readline()
+        writer.write(HEAD % len(OK) + OK)
+        await writer.drain()
+
+    async def parts() -> AsyncIterator[bytes]:
+        for size in (10, 300_000, 1, 700_000):
+            yield b"u" * size
+
+    async def go() -> httpx.Response:
+        async with serving(swallow) as port:
+            transport = StampingTransport(base_url=f"http://127.0.0.1:{port}")
+            async with httpx.AsyncClient(transport=transport) as client:
+                return await client.post(f"http://127.0.0.1:{port}/v1", content=parts())
+
+    reply = asyncio.run(go())
+    assert b"".join(got) == b"u" * 1_000_011
+    assert reply.content == OK  # whoever does read the body here gets it
+
+
+def test_a_header_that_would_end_early_is_refused_before_anything_is_sent() -> None:
+    ((trace, failure),) = exchanges(answer, key="sk-sim-test\r\nx-evil: 1")
+    assert failure[0] in {"APIConnectionError", "LocalProtocolError"}
+    assert how_it_ended(trace, failure, cancelled=False) == "connect_failed"
+
+
+def test_an_idle_connection_that_the_other_side_closed_is_not_used_again() -> None:
+    async def once(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(HEAD % len(OK) + OK)
+        await writer.drain()
+        writer.close()
+
+    first, second = exchanges(once, count=2, pause_s=0.05)
+    assert [trace.connection_reused for trace, _ in (first, second)] == [False, False]
+    assert second[1] == ()
+
+
+def test_connections_expire_and_their_number_can_be_limited() -> None:
+    async def go(keepalive_s: float, limit: int | None) -> list[Trace]:
+        async def slow(reader: Reader, writer: Writer) -> None:
+            while True:
+                await request(reader)
+                await asyncio.sleep(0.1)
+                writer.write(HEAD % len(OK) + OK)
+                await writer.drain()
+
+        async with serving(slow) as port:
+            target = Target(
+                "t", f"http://127.0.0.1:{port}/v1", "sk-sim-test", keepalive_s=keepalive_s, max_connections=limit
+            )
+            route, traces = RouteFamily(target), [Trace(NO_CAPS) for _ in range(3)]
+            await asyncio.gather(*(route.exchange(call(), trace) for trace in traces))
+            await route.aclose()
+            return traces
+
+    free = asyncio.run(go(5, None))
+    assert [trace.connection_reused for trace in free] == [False] * 3
+    one_by_one = sorted(asyncio.run(go(5, 1)), key=lambda trace: trace.pool_acquired_ns or 0)
+    assert [trace.connection_reused for trace in one_by_one] == [False, True, True]
+    waits = [(trace.pool_acquired_ns or 0) - (trace.started_ns or 0) for trace in one_by_one]
+    assert waits[2] > waits[1] > waits[0]
+    assert waits[2] >= 0.19e9
+    fresh = asyncio.run(go(0.000_001, 1))
+    assert [trace.connection_reused for trace in fresh] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("bad", "ended"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + b"x-flood: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n" * 20_000, "protocol_error"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "protocol_error"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello", "protocol_error"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10737418240\r\n\r\n" + b"x" * 300_000, "over_limit"),
+        (b"\x15\x03\x03\x00\x02\x02\x28", "protocol_error"),
+        (b"HTTP/1.1 20", "remote_closed"),
+    ],
+)
+def test_garbage_on_the_wire_ends_in_a_named_way(bad: bytes, ended: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "MAX_BODY_BYTES", 200_000)
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await request(reader)
+        writer.write(bad)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.close()
+
+    assert ending(serve)[0] == ended

@@ -1,0 +1,1 @@
+"""Benchmarks: they print and never assert. `make bench` runs them all."""
