@@ -99,7 +99,7 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
 @pytest.mark.parametrize(
     ("imported", "unwanted"),
     [
-        ("harness.cli", ["pandas", "numpy", "openai", "httpx", "pydantic", "matplotlib"]),
+        ("harness.cli", ["pandas", "numpy", "duckdb", "openai", "httpx", "pydantic", "matplotlib"]),
         ("harness.report", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),

@@ -17,10 +17,18 @@ from harness.conditions import LayerCap, RunConditions
 from harness.diagnosis.catalog import Layer, load_catalog, signed_by
 from harness.diagnosis.elapsed import agrees, elapsed_ms, shown, slack_ms
 from harness.diagnosis.model import EvidenceRow, Grade
+from harness.frame import parsed
 from harness.ingest.backend import BackendLog, BackendRecord
 
 PILE_MIN = 5  # cut times needed before a constant is believed
 PILE_SPREAD = 0.02  # (p90 − p10) / median of the cut times
+
+_NEEDED = (
+    "route", "outcome", "ended", "cap", "cap_ms", "http_status", "request_id", "client_request_id", "other_ids",
+    "body_kind", "body_head", "reply_headers", "error_type", "error_code", "error_message", "time_scale",
+    "host_lag_ms", "longest_silence_ms", "mark_started_at_ms", "mark_request_sent_at_ms", "mark_first_byte_at_ms",
+    "mark_last_byte_at_ms", "mark_ended_at_ms",
+)  # fmt: skip
 
 TIMEOUT_STATUSES = (408, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 546)
 
@@ -63,14 +71,21 @@ def attribute(jobs: pd.DataFrame, conditions: RunConditions, backend: BackendLog
     if not len(rows):
         return Attributions()
     chains = {route.name: route.chain for route in conditions.routes}
-    columns = jobs.iloc[rows]
+    columns = jobs.loc[rows, list(_NEEDED)]
     piles = _piles(columns)
     found: dict[int, Attribution] = {}
     for row, job in zip(rows.tolist(), columns.to_dict("records"), strict=True):
         one = {str(key): _plain(value) for key, value in job.items()}
-        record = backend.find(one["ids"]) if backend is not None else None
+        one["reply_headers"] = parsed(one["reply_headers"])
+        record = backend.find(_ids(one)) if backend is not None else None
         found[row] = _attribute_one(one, chains.get(one["route"], ()), piles.get(one["route"]), record)
     return Attributions(found)
+
+
+def _ids(job: dict[str, Any]) -> tuple[str, ...]:
+    """Every id by which another party may know the last attempt: ours first, then the API's, then the hops'."""
+    ids = (job["client_request_id"], job["request_id"], *(parsed(job["other_ids"]) or {}).values())
+    return tuple(dict.fromkeys(one for one in ids if one))
 
 
 def _plain(value: Any) -> Any:

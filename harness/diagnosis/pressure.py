@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.diagnosis.audit import Audit, Row
 from harness.diagnosis.case import Case, Mask
 from harness.diagnosis.model import EvidenceRow, JobVerdict
+from harness.frame import parsed
 
 TOLD = (
     "retry-after",
@@ -30,7 +31,7 @@ def _where(case: Case) -> Mask:
 def _explain(case: Case, index: int, row: Row) -> JobVerdict:  # noqa: ARG001
     attempts, limited = int(row["attempt_count"]), int(row["rate_limited_attempts"])
     rows = [EvidenceRow(fact=f"HTTP 429 in {limited} of {attempts} attempts, {int(row['in_flight'])} jobs in flight")]
-    told = [f"{name}: {value}" for name, value in (row["reply_headers"] or {}).items() if name in TOLD]
+    told = [f"{name}: {value}" for name, value in (parsed(row["reply_headers"]) or {}).items() if name in TOLD]
     if told:
         rows.append(EvidenceRow(fact="the answer says " + ", ".join(told)))
     return JobVerdict(job_id=row["job_id"], verdict="retry_pressure", evidence=tuple(rows))

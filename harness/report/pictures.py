@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.frame import parsed
 from harness.report.jobs import (
     DELIVERED,
     FloatArray,
@@ -128,7 +129,9 @@ def _row(job: dict[str, Any], route: str, shape: str, of_jobs: int) -> Waterfall
         outcome=job["outcome"],
         total_ms=round(cut_at if cut_at is not None else job["final_image_ms"], 3),
         segments=tuple(_segments(job, cut_at)),
-        partials_at_ms=tuple(round(at, 3) for at in job["mark_partial_images"] if cut_at is None or at <= cut_at),
+        partials_at_ms=tuple(
+            round(at, 3) for at in parsed(job["mark_partial_images"]) or () if cut_at is None or at <= cut_at
+        ),
         attempts=job["attempt_count"],
         cut=cut,
     )

@@ -1,0 +1,77 @@
+"""Events as columns: the one place where the reading half turns ``events.jsonl`` into a data frame.
+
+One row a job, in the order of the journal. Columns are
+
+* every flat field of `JobEvent` under its own name (`LEFT_OUT` says which are not, and why),
+* ``mark_*`` the marks of the last attempt, in ms since the job's start, under the names that `Marks` gives them,
+* a few facts of the last attempt (``cap``, ``body_kind``, ``header_server`` …) and sums over all attempts,
+* ``usage_*`` and ``image_*``, what the answer said and what it held.
+
+Numbers that may be missing are float64 with NaN; numbers that never are, int64; words with few values are categories;
+ids and the like are objects with None. ``reply_headers``, ``client_request_id`` and ``other_ids`` are there for jobs
+that brought no image or met a rate limit; the first and the last of them are JSON text (`parsed`).
+
+Callers take columns and never ask for event objects, so that this reader can change how it reads.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from harness.errors import UsageProblem
+from harness.events import BadLine, JobEvent, iter_events, to_line
+from harness.frame.scan import NotAllEvents, scan
+from harness.frame.schema import LEFT_OUT
+
+__all__ = ["LEFT_OUT", "frame_of", "load_frame", "parsed"]
+
+
+def load_frame(path: Path) -> tuple[pd.DataFrame, list[BadLine]]:
+    """Read a journal into columns; lines that are not events come back beside them, never silently dropped.
+
+    Raises:
+        UsageProblem: the file cannot be read.
+    """
+    try:
+        bad: list[BadLine] = []
+        try:
+            frame = scan(path)
+        except NotAllEvents:
+            frame = _without_bad_lines(path, bad)
+        # A job that was sent again on request has two events; the later one is its outcome.
+        doubled = frame["job_id"].duplicated(keep="last")
+        return (frame[~doubled].reset_index(drop=True) if doubled.any() else frame), bad
+    except OSError as error:
+        raise UsageProblem(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def frame_of(events: Iterable[JobEvent]) -> pd.DataFrame:
+    """The same columns from events in hand. No events give the same columns with no rows."""
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as lines:
+        lines.writelines(to_line(event) for event in events)
+        lines.flush()
+        return scan(Path(lines.name))
+
+
+def parsed(text: object) -> Any:
+    """What a column of JSON text holds; nothing for nothing."""
+    return msgspec.json.decode(text) if isinstance(text, str) else None
+
+
+def _without_bad_lines(path: Path, bad: list[BadLine]) -> pd.DataFrame:
+    """Set aside, one by one, the lines that are no events, and read the others."""
+
+    def good() -> Iterable[JobEvent]:
+        for number, result in iter_events(path):
+            if isinstance(result, JobEvent):
+                yield result
+            else:
+                bad.append(BadLine(line=number, reason=result))
+
+    return frame_of(good())
