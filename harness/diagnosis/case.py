@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -38,8 +40,10 @@ class Case:
 
     def matches(self, column: str, pattern: str) -> Mask:
         """Rows whose text matches, without case; rows without text do not."""
-        text = self.jobs[column].astype("string")
-        return np.asarray(text.str.contains(pattern, case=False, regex=True).fillna(False), dtype=bool)
+        searched = re.compile(pattern, re.IGNORECASE)
+        codes, texts = pd.factorize(self.jobs[column])  # each text once, however many jobs say it
+        found = np.array([searched.search(str(text)) is not None for text in texts] + [False], dtype=bool)
+        return np.asarray(found[codes], dtype=bool)
 
     @cached_property
     def answered(self) -> Mask:
@@ -61,9 +65,10 @@ class Case:
         """For every route that can be compared: how much slower it is than the most direct one."""
         return route_gaps(self.jobs, self.conditions)
 
-    def row(self, index: int) -> dict[str, Any]:
-        """One job's columns."""
-        return {str(name): _plain(value) for name, value in self.jobs.iloc[index].items()}
+    def rows(self, indices: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Row number and columns of these jobs, as plain values."""
+        for index, row in zip(indices, self.jobs.iloc[list(indices)].to_dict("records"), strict=True):
+            yield index, {str(name): _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Any:

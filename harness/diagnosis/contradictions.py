@@ -15,22 +15,30 @@ TOKEN_SHARE = 0.9
 
 def expected_tokens(case: Case) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Output tokens that the asked shape takes by the formula; NaN where the shape leaves it open."""
-    shapes = case.jobs[["model", "quality", "size"]].astype("object")
-    known: dict[tuple[object, ...], float] = {}
-    for shape in shapes.drop_duplicates().itertuples(index=False, name=None):
-        model, quality, size = shape
+    shapes = (
+        case.jobs.groupby(["model", "quality", "size"], observed=True, dropna=False, sort=False).ngroup().to_numpy()
+    )
+    known = np.full(int(shapes.max(initial=-1)) + 1, np.nan)
+    for shape, row in zip(*np.unique(shapes, return_index=True), strict=True):
+        model, quality, size = (case.jobs[name].iloc[row] for name in ("model", "quality", "size"))
         tokens = image_tokens(model, quality, size) if isinstance(quality, str) and isinstance(size, str) else None
         known[shape] = np.nan if tokens is None else float(tokens)
-    each = np.array([known[shape] for shape in shapes.itertuples(index=False, name=None)], dtype=np.float64)
-    return each * case.number("n")
+    return np.asarray(known[shapes] * case.number("n"), dtype=np.float64)
+
+
+def _differs(case: Case, asked: str, got: str) -> Mask:
+    """Rows where both are words, and other ones than asked for; ``auto`` asks for nothing."""
+    a, b = case.jobs[asked].cat, case.jobs[got].cat
+    asked_words, got_words = [*a.categories, None], [*b.categories, None]  # code -1 is the last
+    table = np.array(
+        [[x not in (None, "auto", y) and y is not None for y in got_words] for x in asked_words], dtype=bool
+    )
+    return np.asarray(table[a.codes.to_numpy(), b.codes.to_numpy()], dtype=bool)
 
 
 def _downgraded(case: Case) -> Mask:
     fewer = case.number("usage_output_tokens") < TOKEN_SHARE * expected_tokens(case)  # NaN compares false
-    other = np.zeros(len(case.jobs), dtype=bool)
-    for asked, got in (("quality", "resolved_quality"), ("size", "resolved_size")):
-        a, b = case.jobs[asked].astype("object"), case.jobs[got].astype("object")
-        other |= (a.notna() & b.notna() & (a != "auto") & (a != b)).to_numpy(dtype=bool)
+    other = _differs(case, "quality", "resolved_quality") | _differs(case, "size", "resolved_size")
     return case.answered & (fewer | other | case.matches("image_problems", r"size: asked"))
 
 
@@ -38,15 +46,20 @@ def _dropped(case: Case) -> Mask:
     return case.is_in("outcome", "wrong_image")
 
 
+def _whole_shape(row: Row) -> bool:
+    return isinstance(row["quality"], str) and isinstance(row["size"], str)
+
+
 def _explain(verdict: VerdictName) -> Explain:
-    def explain(case: Case, index: int, row: Row) -> JobVerdict:
+    def explain(case: Case, index: int, row: Row) -> JobVerdict:  # noqa: ARG001
         facts = []
         if isinstance(row["image_problems"], str):
             facts.append(row["image_problems"])
         for asked, got in (("quality", "resolved_quality"), ("size", "resolved_size")):
             if isinstance(row[got], str) and isinstance(row[asked], str) and row[asked] not in ("auto", row[got]):
                 facts.append(f"{asked}: asked {row[asked]}, the answer says {row[got]}")
-        expected, used = expected_tokens(case)[index], row["usage_output_tokens"]
+        tokens = image_tokens(row["model"], row["quality"], row["size"]) if _whole_shape(row) else None
+        expected, used = (np.nan if tokens is None else tokens * row["n"]), row["usage_output_tokens"]
         if used < TOKEN_SHARE * expected:
             facts.append(f"{used:.0f} output tokens, where the asked shape takes {expected:.0f}")
         if isinstance(row["notes"], str):

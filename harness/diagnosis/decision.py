@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 
+from harness.diagnosis.audit import Rows
 from harness.diagnosis.case import Case
-from harness.diagnosis.model import Decision, DecisionKind, JobVerdict, VerdictName
+from harness.diagnosis.model import Decision, DecisionKind, VerdictName
+from harness.diagnosis.verdicts import Verdicts, plain
 
 HEADROOM = 1.25  # above the slowest completed job of the same shapes
 STEP_S = 30  # caps are set in round numbers
@@ -43,7 +43,7 @@ _PLAIN: dict[VerdictName, tuple[DecisionKind, str]] = {
 }  # fmt: skip
 
 
-def decide(name: VerdictName, case: Case, verdicts: Sequence[JobVerdict]) -> Decision:
+def decide(name: VerdictName, case: Case, verdicts: Verdicts) -> Decision:
     """The decision that goes with the headline."""
     if name == "false_timeout":
         return _widen(case, verdicts)
@@ -58,12 +58,13 @@ def decide(name: VerdictName, case: Case, verdicts: Sequence[JobVerdict]) -> Dec
     return Decision(kind=kind, sentence=sentence)
 
 
-def _widen(case: Case, verdicts: Sequence[JobVerdict]) -> Decision:
+def _widen(case: Case, verdicts: Verdicts) -> Decision:
     """Widen the one layer that cut most, to what the jobs that it cut would have needed."""
-    cut = [(index, verdict) for index, verdict in enumerate(verdicts) if verdict.verdict == "false_timeout"]
-    layers = Counter((verdict.layer, verdict.setting, verdict.cap_s) for _, verdict in cut)
-    (layer, setting, cap_s), _ = layers.most_common(1)[0]
-    rows = [index for index, verdict in cut if verdict.layer == layer]
+    table = verdicts.table
+    cut = table[table["verdict"] == "false_timeout"]
+    alike = cut.groupby(["layer", "setting", "cap_s"], observed=True, dropna=False, sort=False).size()
+    layer, setting, cap_s = (plain(part) for part in alike.index[int(alike.to_numpy().argmax())])
+    rows = np.flatnonzero((table["verdict"] == "false_timeout") & (table["layer"] == layer))
     route = str(case.jobs["route"].iloc[rows[0]])
     to_s, ground = _needed_s(case, rows)
     if setting is None:
@@ -86,11 +87,10 @@ def _widen(case: Case, verdicts: Sequence[JobVerdict]) -> Decision:
     )
 
 
-def _needed_s(case: Case, rows: Sequence[int]) -> tuple[float, str]:
+def _needed_s(case: Case, rows: Rows) -> tuple[float, str]:
     """What the shapes that were cut take where they were not cut, with headroom, in round numbers."""
-    shape = ["quality", "size", "n"]
-    table = case.jobs[shape].astype(str).agg("/".join, axis=1)
-    same = case.answered & table.isin(set(table.iloc[list(rows)])).to_numpy(dtype=bool)
+    shapes = case.jobs.groupby(["quality", "size", "n"], observed=True, dropna=False, sort=False).ngroup().to_numpy()
+    same = case.answered & np.isin(shapes, shapes[rows])
     direct = same & case.is_in("route", *(route.name for route in case.conditions.routes if route.direct))
     if direct.any():
         same = direct  # a slow gateway's delay is no reason to wait longer elsewhere

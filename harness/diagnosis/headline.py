@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness.diagnosis.case import Case, seconds
-from harness.diagnosis.model import Finding, JobVerdict, VerdictName
+from harness.diagnosis.model import Finding, VerdictName
+from harness.diagnosis.verdicts import Verdicts
 
 # By harm: what makes every job fail, then what is paid for and lost, then what fails, then what is slow.
 BY_HARM: tuple[VerdictName, ...] = (
@@ -81,13 +81,13 @@ def headline(counts: Mapping[str, int], jobs: int) -> VerdictName:
     return "ok" if counts.get("ok", 0) * 2 > jobs else "undetermined"
 
 
-def answer(name: VerdictName, case: Case, verdicts: Sequence[JobVerdict], findings: Sequence[Finding]) -> str:
+def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence[Finding]) -> str:
     """One sentence: what happened, where, how often, on what evidence."""
     total = len(case.jobs)
     if not total:
         return "Nothing was measured."
     if name == "ok":
-        well = sum(verdict.verdict == "ok" for verdict in verdicts)
+        well = int((verdicts.table["verdict"] == "ok").sum())
         return f"All is well: {well} of {total} jobs completed without anything to explain."
     here = [finding for finding in findings if finding.verdict == name]
     if name == "undetermined" or not here:
@@ -102,13 +102,14 @@ def answer(name: VerdictName, case: Case, verdicts: Sequence[JobVerdict], findin
     return said[0].upper() + said[1:] + "."
 
 
-def _timeout(top: Finding, verdicts: Sequence[JobVerdict]) -> str:
-    cut = [verdict for verdict in verdicts if verdict.verdict == "false_timeout" and verdict.layer == top.layer]
-    cap = Counter(verdict.cap_s for verdict in cut if verdict.cap_s is not None).most_common(1)
-    product = next((verdict.product for verdict in cut if verdict.product), None)
+def _timeout(top: Finding, verdicts: Verdicts) -> str:
+    table = verdicts.table
+    cut = table[(table["verdict"] == "false_timeout") & (table["layer"] == top.layer)]
+    caps, products = cut["cap_s"].value_counts(), cut["product"].dropna()
+    product = str(products.iloc[0]) if len(products) else None
     who = f"{top.layer} ({product})" if product and product != top.layer else str(top.layer)
-    at = f" at {cap[0][0]:g} s" if cap else ""
-    made = sum(verdict.backend_finished is True for verdict in cut)
+    at = f" at {caps.index[0]:g} s" if len(caps) else ""
+    made = int((cut["backend_finished"] == True).sum())  # noqa: E712 - None is neither
     tail = f", and the backend made {made} of these images anyway" if made else ""
     share = f"{top.jobs} of {top.of_jobs} jobs"
     return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({top.grade})."

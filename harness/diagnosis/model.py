@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -127,13 +128,15 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     unreadable_lines: int = 0
     backend_records: int = 0
+    explained_jobs: int | None = None  # null: all. In a very large run only examples carry their evidence
 
 
-def write_diagnosis(run_dir: Path, diagnosis: Diagnosis, verdicts: list[JobVerdict]) -> None:
+def write_diagnosis(run_dir: Path, diagnosis: Diagnosis, verdict_lines: Iterable[bytes]) -> None:
     """Write both files; the verdicts first, so that a diagnosis never stands without them."""
-    encoder = msgspec.json.Encoder()
-    (run_dir / VERDICTS_FILE).write_bytes(b"".join(encoder.encode(verdict) + b"\n" for verdict in verdicts))
-    (run_dir / DIAGNOSIS_FILE).write_bytes(msgspec.json.format(encoder.encode(diagnosis), indent=2) + b"\n")
+    with (run_dir / VERDICTS_FILE).open("wb", buffering=1 << 20) as verdicts:
+        verdicts.writelines(verdict_lines)
+    text = msgspec.json.format(msgspec.json.encode(diagnosis), indent=2)
+    (run_dir / DIAGNOSIS_FILE).write_bytes(text + b"\n")
 
 
 def read_diagnosis(run_dir: Path) -> tuple[Diagnosis, list[JobVerdict]]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from harness.diagnosis.audit import Audit, Explain, Row
+from typing import Any
+
+import numpy as np
+
+from harness.diagnosis.audit import Audit, Explain, Row, Rows
 from harness.diagnosis.case import Case, Mask
 from harness.diagnosis.model import EvidenceRow, JobVerdict, VerdictName
 
@@ -37,6 +41,11 @@ def _explain(verdict: VerdictName) -> Explain:
     return explain
 
 
+def _details(case: Case, rows: Rows) -> dict[str, Any]:
+    in_order = case.is_in("ended", "complete")[rows]
+    return {"censored_at_ms": np.where(in_order, np.nan, case.number("mark_ended_at_ms")[rows])}
+
+
 AUDITS = (
     Audit(
         verdict="incomplete_stream",
@@ -45,6 +54,7 @@ AUDITS = (
         next_step="Count it as a failure: many SDKs say nothing here. Compare with the most direct route.",
         where=_stream_without_final,
         explain=_explain("incomplete_stream"),
+        details=_details,
     ),
     Audit(
         verdict="empty_success",
@@ -53,5 +63,6 @@ AUDITS = (
         next_step="Count it as a failure, and take it up with the route's owner.",
         where=_nothing_in_it,
         explain=_explain("empty_success"),
+        details=_details,
     ),
 )

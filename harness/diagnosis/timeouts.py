@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from harness.diagnosis.audit import Audit, Row, none_of
+from typing import Any
+
+import numpy as np
+
+from harness.diagnosis.audit import Audit, Row, Rows, none_of
 from harness.diagnosis.case import Case, Mask
 from harness.diagnosis.model import EvidenceRow, JobVerdict
 
@@ -70,6 +74,24 @@ def _explain_left_over(case: Case, index: int, row: Row) -> JobVerdict:
     )
 
 
+def _details(case: Case, rows: Rows) -> dict[str, Any]:
+    found = [case.attributions.by_row[row] for row in rows.tolist()]
+    same = ("grade", "layer", "product", "setting", "cap_s", "cap_kind", "backend_finished")
+    columns: dict[str, Any] = {name: [getattr(one, name) for one in found] for name in same}
+    return columns | {"censored_at_ms": [one.cut_at_ms for one in found]}
+
+
+def _left_over_details(case: Case, rows: Rows) -> dict[str, Any]:
+    found = [case.attributions.by_row.get(row) for row in rows.tolist()]
+    suspected = np.array([one is not None for one in found], dtype=bool)
+    cut = suspected & case.is_in("outcome", "cut")[rows]
+    return {
+        "grade": [None if one is None else "undetermined" for one in found],
+        "backend_finished": [None if one is None else one.backend_finished for one in found],
+        "censored_at_ms": np.where(cut, case.number("mark_ended_at_ms")[rows], np.nan),
+    }
+
+
 AUDITS = (
     Audit(
         verdict="false_timeout",
@@ -78,6 +100,7 @@ AUDITS = (
         next_step="Widen that layer alone, keep the others strict; or make bytes flow. Look the job up before a retry.",
         where=_where,
         explain=_explain,
+        details=_details,
     ),
 )
 
@@ -89,5 +112,6 @@ LAST_AUDITS = (
         next_step="Get the evidence that each of these jobs names.",
         where=_left_over,
         explain=_explain_left_over,
+        details=_left_over_details,
     ),
 )

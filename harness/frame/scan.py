@@ -86,7 +86,7 @@ def _plain(column: Column, values: pd.Series[Any]) -> Any:
         return values.to_numpy(dtype=np.float64).astype(np.int64)
     if column.kind == "flag":
         return values.to_numpy(dtype=np.bool_)
-    texts = values.to_numpy(dtype=object)
+    texts = values.to_numpy(dtype=object, copy=True)
     texts[pd.isna(texts)] = None
     return texts
 

@@ -24,7 +24,7 @@ def summarize(
     unreadable_lines: int = 0,
 ) -> Summary:
     """Pure: the same conditions, events and verdicts give the same summary, in whatever order the events came."""
-    jobs = join_verdicts(frame, verdicts).sort_values("job_id", kind="stable", ignore_index=True)
+    jobs = join_verdicts(frame, verdicts)
     shapes = Shapes(jobs, conditions)
     return Summary(
         run=_run(conditions, jobs, shapes, unreadable_lines, diagnosis.backend_records),

@@ -12,11 +12,13 @@ import pandas as pd
 
 from harness.conditions import RunConditions
 from harness.diagnosis.model import JobVerdict
+from harness.diagnosis.verdicts import COLUMNS, Verdicts
 from harness.report.model import Estimate
 from harness.stats import Curve, Quantile, survival
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+StringArray = npt.NDArray[np.object_]
 
 DELIVERED = ("image", "wrong_image")  # outcomes whose clocks ran to their end
 NOT_JUDGED = ("cancelled", "unknown")  # neither success nor failure of the other side
@@ -49,20 +51,15 @@ _SHAPE = (
 
 
 def join_verdicts(frame: pd.DataFrame, verdicts: Sequence[JobVerdict]) -> pd.DataFrame:
-    """The frame with one ``verdict_*`` column for each field of a verdict that the report needs."""
-    by_job = {verdict.job_id: verdict for verdict in verdicts}
-    found = [by_job.get(job_id) for job_id in frame["job_id"]]
-
-    def column(name: str) -> list[Any]:
-        return [None if verdict is None else getattr(verdict, name) for verdict in found]
-
-    joined = frame.copy()
-    for name in ("verdict", "grade", "layer", "product", "setting", "cap_kind", "backend_finished"):
-        joined[f"verdict_{name}"] = pd.Series(column(name), index=frame.index, dtype=object)
-    for name in ("cap_s", "censored_at_ms"):
-        joined[f"verdict_{name}"] = np.array(
-            [math.nan if value is None else float(value) for value in column(name)], dtype=np.float64
-        )
+    """The frame with one ``verdict_*`` column for each field of a verdict that the report needs, by ascending job."""
+    table = Verdicts.of(verdicts).table
+    ordered = np.argsort(frame["job_id"].to_numpy(dtype=object), kind="stable")
+    found = pd.Index(table["job_id"]).get_indexer(frame["job_id"].iloc[ordered])  # -1: nobody judged it
+    # One column at a time: a copy of the whole beside the whole is more than a large run can afford.
+    columns: dict[str, Any] = {str(name): frame[name].take(ordered).array for name in frame.columns}
+    for name in COLUMNS:
+        columns[f"verdict_{name}"] = table[name].array.take(found, allow_fill=True)
+    joined = pd.DataFrame(columns, copy=False)
     delivered = is_in(joined, "outcome", DELIVERED)
     # An image that came was not cut, whatever the verdict says of it.
     joined.loc[delivered, "verdict_censored_at_ms"] = math.nan
@@ -155,13 +152,21 @@ class Shapes:
         self.routes: tuple[str, ...] = tuple(
             dict.fromkeys([*(route.name for route in conditions.routes), *sorted(frame["route"].dropna().unique())])
         )
-        keys = list(zip(*(frame[name] for name in self._named), strict=True)) if len(frame) else []
-        self.label: list[str] = [self._label(key) for key in keys]
+        shape = frame.groupby(self._named, observed=True, dropna=False, sort=False).ngroup().to_numpy()
+        kinds, first = np.unique(shape, return_index=True)
+        keys = [tuple(frame[name].iloc[row] for name in self._named) for row in first]
+        labels = {kind: self._label(key) for kind, key in zip(kinds.tolist(), keys, strict=True)}
+        self.label: StringArray = np.array([labels[kind] for kind in kinds], dtype=object)[
+            np.searchsorted(kinds, shape)
+        ]
         self.rank: dict[str, tuple[Any, ...]] = {}
-        for key, label in zip(keys, self.label, strict=True):
-            self.rank.setdefault(label, self._rank(key))
+        for key in keys:
+            self.rank.setdefault(self._label(key), self._rank(key))
         if len(self.rank) > _POOLED_PANELS and "quality" in self._varying:
-            self.panel: list[str] = [str(none_if_nan(quality) or "no quality given") for quality in frame["quality"]]
+            quality = frame["quality"].astype(object)
+            self.panel: StringArray = (
+                quality.where(quality.notna(), "no quality given").astype(str).to_numpy(dtype=object)
+            )
             self.pooled: tuple[str, ...] = tuple(name for name in self._named if name != "quality")
         else:
             self.panel, self.pooled = self.label, ()

@@ -18,6 +18,7 @@ from harness.conditions import (
     write_conditions,
 )
 from harness.diagnosis.model import Decision, Diagnosis, EvidenceRow, Finding, JobVerdict, write_diagnosis
+from harness.diagnosis.verdicts import Verdicts
 from harness.events import (
     AddressTry,
     ApiError,
@@ -362,5 +363,7 @@ def write_run(
     lines = b"".join(to_line(one) for one in (events() if jobs is None else jobs))
     (run_dir / EVENTS_FILE).write_bytes(lines)
     write_conditions(run_dir, conditions() if under is None else under)
-    write_diagnosis(run_dir, diagnosis() if found is None else found, verdicts() if said is None else said)
+    write_diagnosis(
+        run_dir, diagnosis() if found is None else found, Verdicts.of(verdicts() if said is None else said).lines()
+    )
     return run_dir

@@ -33,6 +33,7 @@ from harness.diagnosis.model import (
     JobVerdict,
     write_diagnosis,
 )
+from harness.diagnosis.verdicts import Verdicts
 from harness.events import ApiError, Attempt, ImageCheck, JobEvent, Marks, Span, Usage, to_line
 from harness.metrics import job_clocks, phase_reached
 
@@ -55,7 +56,7 @@ class Run:
         directory.mkdir(parents=True, exist_ok=True)
         write_conditions(directory, self.conditions)
         (directory / EVENTS_FILE).write_bytes(b"".join(map(to_line, self.events)) + torn)
-        write_diagnosis(directory, self.diagnosis or plain_diagnosis(self), self.verdicts)
+        write_diagnosis(directory, self.diagnosis or plain_diagnosis(self), Verdicts.of(self.verdicts).lines())
         return directory
 
 
