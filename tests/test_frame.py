@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import UsageProblem
 from harness.events import ApiError, Attempt, JobEvent, Marks, Span, Usage, to_line
-from harness.frame import LEFT_OUT, frame_of, load_frame
+from harness.frame import LEFT_OUT, UNREAD, frame_of, load_frame, parsed
 
 
 def an_attempt(number: int = 1, **changes: object) -> Attempt:
@@ -84,7 +84,7 @@ def test_the_marks_are_those_of_the_last_attempt() -> None:
     first = an_attempt(1, http_status=429)
     row = frame_of([an_event(attempts=(first, last), retry_count=1)]).iloc[0]
     assert row["mark_started_at_ms"] == 1000
-    assert row["mark_partial_images"] == (1500,)
+    assert parsed(row["mark_partial_images"]) == [1500]
     assert row["mark_final_first_byte_at_ms"] == 1900
     assert (row["cap"], row["header_server"], row["connection_reused"]) == ("idle", "nginx", 1.0)
     assert (row["attempt_count"], row["rate_limited_attempts"], row["attempt_statuses"]) == (2, 1, "429 200")
@@ -94,7 +94,7 @@ def test_a_job_that_never_began_has_a_row() -> None:
     row = frame_of([an_event(attempts=(), outcome="unknown", ended="unseen")]).iloc[0]
     assert row["attempt_count"] == 0
     assert np.isnan(row["mark_started_at_ms"])
-    assert row["mark_partial_images"] == ()
+    assert row["mark_partial_images"] is None
 
 
 def test_usage_is_spread_out_and_prompts_stay_behind() -> None:
@@ -128,3 +128,69 @@ def test_of_two_events_of_one_job_the_later_one_counts(tmp_path: Path) -> None:
     path.write_bytes(to_line(an_event(outcome="unknown")) + to_line(an_event(outcome="image")))
     frame, _ = load_frame(path)
     assert list(frame["outcome"]) == ["image"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"event":"image_job"}', "not a job event"),
+        (b'{"a":1}', "not a job event"),
+        (b"[]", "not a job event"),
+        (b"not json at all", "not JSON"),
+    ],
+)
+def test_whatever_is_wrong_with_a_line_the_others_are_read(line: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(to_line(an_event(job_id="a")) + line + b"\n" + b"\n" + to_line(an_event(job_id="b")))
+    frame, bad = load_frame(path)
+    assert frame["job_id"].tolist() == ["a", "b"]
+    assert [(one.line, one.reason.startswith(reason)) for one in bad] == [(2, True)]
+
+
+def test_a_word_that_no_event_holds_makes_its_line_a_bad_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    good, other = to_line(an_event(job_id="a")), to_line(an_event(job_id="b"))
+    path.write_bytes(good + other.replace(b'"outcome":"image"', b'"outcome":"splendid"'))
+    frame, bad = load_frame(path)
+    assert frame["job_id"].tolist() == ["a"]
+    assert [one.line for one in bad] == [2]
+
+
+def test_lines_of_older_and_newer_writers_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    whole = msgspec.json.decode(to_line(an_event(job_id="a")))
+    older = {name: value for name, value in whole.items() if name not in {"time_scale", "n", "stream", "clock_error_ms"}}
+    newer = {**whole, "job_id": "b", "unheard_of": {"deep": [1]}}
+    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (older, newer)))
+    frame, bad = load_frame(path)
+    assert bad == []
+    assert frame["time_scale"].tolist() == [1.0, 1.0]
+    assert frame["n"].tolist() == [1, 1]
+    assert frame["stream"].tolist() == [False, False]
+
+
+def test_words_that_come_late_and_odd_characters_are_read_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    odd = "späte' \"Zelle\" \\ \u2028"
+    lines = [to_line(an_event(job_id=f"j{i}", cell="early")) for i in range(20_500)]
+    path.write_bytes(b"".join(lines) + to_line(an_event(job_id="last", cell=odd, quality="high")))
+    frame, bad = load_frame(path)
+    assert bad == []
+    assert frame["cell"].value_counts().to_dict() == {"early": 20_500, odd: 1}
+    assert frame["quality"].iloc[-1] == "high"
+    assert frame["quality"].isna().sum() == 20_500
+
+
+def test_a_lean_frame_is_the_same_without_what_nobody_looks_at(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(to_line(an_event(job_id="a", attempts=(an_attempt(http_status=429),), outcome="error")))
+    full, lean = load_frame(path)[0], load_frame(path, lean=True)[0]
+    assert set(full.columns) - set(lean.columns) == UNREAD
+    assert lean.equals(full[list(lean.columns)])
+    assert lean["rate_limited_attempts"].tolist() == [1]
+
+
+def test_a_path_with_a_quote_in_it_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "it's.jsonl"
+    path.write_bytes(to_line(an_event(job_id="a")))
+    assert load_frame(path)[0]["job_id"].tolist() == ["a"]

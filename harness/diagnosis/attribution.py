@@ -8,6 +8,7 @@ undetermined. A status alone names nobody: the same silent upstream is a 504 beh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ PILE_MIN = 5  # cut times needed before a constant is believed
 PILE_SPREAD = 0.02  # (p90 − p10) / median of the cut times
 
 _NEEDED = (
-    "route", "outcome", "ended", "cap", "cap_ms", "http_status", "request_id", "client_request_id", "other_ids",
+    "route", "outcome", "ended", "cap", "cap_ms", "http_status", "reply_request_id", "client_request_id", "other_ids",
     "body_kind", "body_head", "reply_headers", "error_type", "error_code", "error_message", "time_scale",
     "host_lag_ms", "longest_silence_ms", "mark_started_at_ms", "mark_request_sent_at_ms", "mark_first_byte_at_ms",
     "mark_last_byte_at_ms", "mark_ended_at_ms",
@@ -74,9 +75,10 @@ def attribute(jobs: pd.DataFrame, conditions: RunConditions, backend: BackendLog
     columns = jobs.loc[rows, list(_NEEDED)]
     piles = _piles(columns)
     found: dict[int, Attribution] = {}
-    for row, job in zip(rows.tolist(), columns.to_dict("records"), strict=True):
-        one = {str(key): _plain(value) for key, value in job.items()}
-        one["reply_headers"] = parsed(one["reply_headers"])
+    values = [_plain_column(columns[name]) for name in _NEEDED]
+    for row, *job in zip(rows.tolist(), *values, strict=True):
+        one = dict(zip(_NEEDED, job, strict=True))
+        one["signers"] = _signers(*_reply(one))
         record = backend.find(_ids(one)) if backend is not None else None
         found[row] = _attribute_one(one, chains.get(one["route"], ()), piles.get(one["route"]), record)
     return Attributions(found)
@@ -84,12 +86,14 @@ def attribute(jobs: pd.DataFrame, conditions: RunConditions, backend: BackendLog
 
 def _ids(job: dict[str, Any]) -> tuple[str, ...]:
     """Every id by which another party may know the last attempt: ours first, then the API's, then the hops'."""
-    ids = (job["client_request_id"], job["request_id"], *(parsed(job["other_ids"]) or {}).values())
+    ids = (job["client_request_id"], job["reply_request_id"], *(parsed(job["other_ids"]) or {}).values())
     return tuple(dict.fromkeys(one for one in ids if one))
 
 
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and np.isnan(value) else value
+def _plain_column(column: pd.Series[Any]) -> list[Any]:
+    """A column's values as Python has them; None where there is nothing."""
+    values = column.astype(object)
+    return list(values.where(values.notna(), None))
 
 
 def _piles(columns: pd.DataFrame) -> dict[str, tuple[float, int]]:
@@ -152,8 +156,8 @@ def _own_cap(job: dict[str, Any]) -> Attribution | None:
 
 def _made_by_the_api(job: dict[str, Any]) -> Attribution | None:
     """An error with the API's own request id and a JSON body was written by the API, not by a hop in front of it."""
-    signed = job["request_id"] is not None and job["body_kind"] == "json"
-    if not signed or signed_by(*_reply(job)):
+    signed = job["reply_request_id"] is not None and job["body_kind"] == "json"
+    if not signed or job["signers"]:
         return None
     return Attribution(
         grade="undetermined",
@@ -166,15 +170,22 @@ def _made_by_the_api(job: dict[str, Any]) -> Attribution | None:
     )
 
 
-def _reply(job: dict[str, Any]) -> tuple[int, dict[str, str], str, str]:
+def _reply(job: dict[str, Any]) -> tuple[int, str, str, str]:
+    """What a signature is looked for in: status, headers as JSON text, the head of the body, the error's words."""
     error_text = " ".join(str(job[k]) for k in ("error_type", "error_code", "error_message") if job[k] is not None)
     status = 0 if job["http_status"] is None else int(job["http_status"])
-    return status, job["reply_headers"] or {}, job["body_head"] or "", error_text
+    return status, job["reply_headers"] or "{}", job["body_head"] or "", error_text
+
+
+@lru_cache(maxsize=4096)
+def _signers(status: int, headers: str, body_head: str, error_text: str) -> tuple[Layer, ...]:
+    """Every layer that signed such a reply; the same page is met thousands of times in a run."""
+    return signed_by(status, parsed(headers), body_head, error_text)
 
 
 def _signed(job: dict[str, Any], chain: tuple[LayerCap, ...], pile: tuple[float, int] | None) -> Attribution | None:
     """Someone known signed the reply; which cap of theirs agrees with the clock that it runs on?"""
-    layers = signed_by(*_reply(job))
+    layers = job["signers"]
     if not layers:
         return None
     layer = layers[0]
@@ -326,7 +337,7 @@ def _replace(found: Attribution, **changes: Any) -> Attribution:
 def _how_it_looked(job: dict[str, Any]) -> str:
     if job["http_status"] is None:
         return f"no response; {job['ended'].replace('_', ' ')} after {shown(elapsed_ms(job, 'total'))}"
-    server = (job["reply_headers"] or {}).get("server")
+    server = parsed(job["reply_headers"] or "{}").get("server")
     # Only the product's name: a server header may hold anything.
     named = "" if server is None else f", server {server.split('/')[0][:20]}"
     after = shown(elapsed_ms(job, "total"))

@@ -36,7 +36,7 @@ def diagnose_run(run_dir: Path, backend_log: Path | None = None) -> tuple[Diagno
         UsageProblem: the directory holds no run.
     """
     conditions = read_conditions(run_dir)
-    jobs, bad_lines = load_frame(run_dir / EVENTS_FILE)
+    jobs, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=True)
     beside = run_dir / BACKEND_FILE
     source = backend_log or (beside if beside.exists() else None)
     backend = read_backend_log(source) if source is not None else None

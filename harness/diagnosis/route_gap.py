@@ -50,23 +50,24 @@ class RouteGap:
 def route_gaps(jobs: pd.DataFrame, conditions: RunConditions) -> dict[str, RouteGap]:
     """Every other route against the one declared `direct`; empty when none is."""
     direct = next((route.name for route in conditions.routes if route.direct), None)
-    done = jobs[jobs["outcome"].isin(["image", "wrong_image"]) & jobs["final_image_ms"].notna()]
+    delivered = jobs["outcome"].isin(["image", "wrong_image"]) & jobs["final_image_ms"].notna()
+    done = jobs.loc[delivered, [*SHAPE, "outcome", "route", "final_image_ms", "server_ms"]]
     if direct is None or done.empty:
         return {}
     table = pd.DataFrame(
         {
-            **{name: done[name].astype("object").where(done[name].notna(), "—").astype(str) for name in SHAPE},
-            "route": done["route"].astype(str),
-            "final_image_ms": done["final_image_ms"],
-            "server_ms": done["server_ms"],
+            "shape": done.groupby(SHAPE, observed=True, dropna=False, sort=False).ngroup().to_numpy(),
+            "route": done["route"].array,
+            "final_image_ms": done["final_image_ms"].array,
+            "server_ms": done["server_ms"].array,
         }
-    ).drop_duplicates([*SHAPE, "route"])
+    ).drop_duplicates(["shape", "route"])
     reference = table[table["route"] == direct]
     gaps: dict[str, RouteGap] = {}
     for route in conditions.routes:
         if route.name == direct:
             continue
-        pairs = table[table["route"] == route.name].merge(reference, on=SHAPE, suffixes=("", "_direct"))
+        pairs = table[table["route"] == route.name].merge(reference, on="shape", suffixes=("", "_direct"))
         gaps[route.name] = _gap(route.name, direct, pairs)
     return gaps
 

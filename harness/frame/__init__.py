@@ -8,8 +8,9 @@ One row a job, in the order of the journal. Columns are
 * ``usage_*`` and ``image_*``, what the answer said and what it held.
 
 Numbers that may be missing are float64 with NaN; numbers that never are, int64; words with few values are categories;
-ids and the like are objects with None. ``reply_headers``, ``client_request_id`` and ``other_ids`` are there for jobs
-that brought no image or met a rate limit; the first and the last of them are JSON text (`parsed`).
+ids and the like are objects with None. ``reply_headers``, ``reply_request_id``, ``client_request_id`` and ``other_ids``
+are there for jobs that brought no image or met a rate limit; the first and the last of them are JSON text (`parsed`),
+and so is ``mark_partial_images``, when each partial image was whole.
 
 Callers take columns and never ask for event objects, so that this reader can change how it reads.
 """
@@ -27,13 +28,15 @@ import pandas as pd
 from harness.errors import UsageProblem
 from harness.events import BadLine, JobEvent, iter_events, to_line
 from harness.frame.scan import NotAllEvents, scan
-from harness.frame.schema import LEFT_OUT
+from harness.frame.schema import LEFT_OUT, UNREAD
 
-__all__ = ["LEFT_OUT", "frame_of", "load_frame", "parsed"]
+__all__ = ["LEFT_OUT", "UNREAD", "frame_of", "load_frame", "parsed"]
 
 
-def load_frame(path: Path) -> tuple[pd.DataFrame, list[BadLine]]:
+def load_frame(path: Path, *, lean: bool = False) -> tuple[pd.DataFrame, list[BadLine]]:
     """Read a journal into columns; lines that are not events come back beside them, never silently dropped.
+
+    `lean` leaves out what neither rules nor reports look at (`UNREAD`): it would cost time and memory.
 
     Raises:
         UsageProblem: the file cannot be read.
@@ -41,7 +44,7 @@ def load_frame(path: Path) -> tuple[pd.DataFrame, list[BadLine]]:
     try:
         bad: list[BadLine] = []
         try:
-            frame = scan(path)
+            frame = scan(path, without=UNREAD if lean else frozenset())
         except NotAllEvents:
             frame = _without_bad_lines(path, bad)
         # A job that was sent again on request has two events; the later one is its outcome.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ class NotAllEvents(Exception):
     """Some line is no event, or not JSON at all: they have to be looked at one by one."""
 
 
-def scan(path: Path) -> pd.DataFrame:
-    """All lines as columns.
+def scan(path: Path, without: Collection[str] = frozenset()) -> pd.DataFrame:
+    """All lines as columns, but for those that are named.
 
     Words of a small vocabulary never become Python strings row by row: the pass brings their hashes, and a second
     query, over the distinct ones alone, says what they stand for.
@@ -38,13 +39,13 @@ def scan(path: Path) -> pd.DataFrame:
         try:
             # Let the parsers run ahead of us; the default keeps them waiting for every block.
             connection.execute("SET streaming_buffer_size = '32MB'")
-            return _scan(connection, path)
+            return _scan(connection, path, without)
         except duckdb.Error as error:
             raise NotAllEvents(str(error)) from error
 
 
-def _scan(connection: duckdb.DuckDBPyConnection, path: Path) -> pd.DataFrame:
-    wanted = columns()
+def _scan(connection: duckdb.DuckDBPyConnection, path: Path, without: Collection[str]) -> pd.DataFrame:
+    wanted = tuple(column for column in columns() if column.name not in without)
     parts: dict[str, list[Any]] = {column.name: [] for column in wanted}
     words = {column.name: _Words() for column in wanted if column.kind == "word"}
     selected = ", ".join(f'{_selected(column)} AS "{column.name}"' for column in wanted)
@@ -64,7 +65,8 @@ def _scan(connection: duckdb.DuckDBPyConnection, path: Path) -> pd.DataFrame:
             # Popped, so that a column's blocks are gone before those of the next one are joined.
             column.name: _joined(column, parts.pop(column.name), words.get(column.name), vocabularies)
             for column in wanted
-        }
+        },
+        copy=False,  # pandas would gather columns of a kind into one block: all of them twice, for a moment
     )
 
 

@@ -38,6 +38,17 @@ class Column:
     sql: str
 
 
+UNREAD = frozenset(
+    {
+        "schema_version", "position", "timezone", "scheduled_at_ms", "endpoint", "reference_bytes", "prompt_chars",
+        "prompt_hash", "phase", "timeout_layer", "bytes_up", "resolved_format", "mark_headers_at_ms",
+        "mark_body_end_at_ms", "http_version", "receive_path", "connection_reused", "header_server", "header_via",
+        "attempt_statuses", "image_bytes", "request_started_at", "request_id", "usage_total_tokens", "usage_input_tokens",
+    }
+)  # fmt: skip
+"""Columns for notebooks: no rule and no report looks at them, and a very large run is read without them."""
+
+
 @cache
 def columns() -> tuple[Column, ...]:
     """All columns, in their order."""
@@ -120,6 +131,7 @@ def _derived() -> tuple[Column, ...]:
         Column("header_server", "word", "last.headers->>'server'"),
         Column("header_via", "word", "last.headers->>'via'"),
         Column("reply_headers", "text", f"CASE WHEN {_UNDELIVERED} THEN last.headers::VARCHAR END"),
+        Column("reply_request_id", "text", f"CASE WHEN {_UNDELIVERED} THEN last.request_id END"),
         Column("client_request_id", "text", f"CASE WHEN {_UNDELIVERED} THEN last.client_request_id END"),
         Column("other_ids", "text", f"CASE WHEN {_UNDELIVERED} THEN last.ids::VARCHAR END"),
         Column("body_head", "text", "last.body_head"),

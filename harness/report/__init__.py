@@ -37,7 +37,7 @@ def write_report(run_dir: Path) -> ReportPaths:
 
     conditions = read_conditions(run_dir)
     diagnosis, verdicts = read_diagnosis(run_dir)
-    frame, bad_lines = load_frame(run_dir / EVENTS_FILE)
+    frame, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=True)
     paths = ReportPaths(summary=run_dir / SUMMARY_FILE, html=run_dir / REPORT_FILE)
     write_summary(paths.summary, summarize(conditions, frame, diagnosis, verdicts, len(bad_lines)))
     fresh = paths.html.with_suffix(".html.tmp")

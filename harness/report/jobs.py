@@ -18,10 +18,21 @@ from harness.stats import Curve, Quantile, survival
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 StringArray = npt.NDArray[np.object_]
 
 DELIVERED = ("image", "wrong_image")  # outcomes whose clocks ran to their end
 NOT_JUDGED = ("cancelled", "unknown")  # neither success nor failure of the other side
+
+# What explains a verdict, and is in no figure.
+NOT_REPORTED = frozenset(
+    {
+        "run_id", "block", "request_started_at", "route_kind", "route_owner", "ended", "request_id", "bytes_down",
+        "cap_ms", "failure", "body_kind", "stamp_source", "reply_headers", "reply_request_id", "client_request_id", "other_ids",
+        "body_head", "error_message", "error_param", "moderation_stage", "image_problems", "notes",
+        "mark_first_byte_at_ms", "mark_last_byte_at_ms", "mark_ended_at_ms",
+    }
+)  # fmt: skip
 
 # Clocks that a cut job would have let run on: its value is known only to be larger.
 WAITED_CLOCKS = frozenset(
@@ -56,7 +67,9 @@ def join_verdicts(frame: pd.DataFrame, verdicts: Sequence[JobVerdict]) -> pd.Dat
     ordered = np.argsort(frame["job_id"].to_numpy(dtype=object), kind="stable")
     found = pd.Index(table["job_id"]).get_indexer(frame["job_id"].iloc[ordered])  # -1: nobody judged it
     # One column at a time: a copy of the whole beside the whole is more than a large run can afford.
-    columns: dict[str, Any] = {str(name): frame[name].take(ordered).array for name in frame.columns}
+    columns: dict[str, Any] = {
+        str(name): frame[name].array.take(ordered) for name in frame.columns if name not in NOT_REPORTED
+    }
     for name in COLUMNS:
         columns[f"verdict_{name}"] = table[name].array.take(found, allow_fill=True)
     joined = pd.DataFrame(columns, copy=False)
@@ -64,6 +77,14 @@ def join_verdicts(frame: pd.DataFrame, verdicts: Sequence[JobVerdict]) -> pd.Dat
     # An image that came was not cut, whatever the verdict says of it.
     joined.loc[delivered, "verdict_censored_at_ms"] = math.nan
     return joined
+
+
+def positions_by(frame: pd.DataFrame, names: Sequence[str]) -> dict[int, IntArray]:
+    """Row positions of each group of equal values, groups in the order in which they first come."""
+    numbered = frame.groupby(list(names), observed=True, dropna=False, sort=False).ngroup().to_numpy()
+    order = np.argsort(numbered, kind="stable")
+    starts = np.flatnonzero(np.diff(numbered[order], prepend=-1))
+    return {int(numbered[part[0]]): part for part in np.split(order, starts[1:]) if len(part)}
 
 
 def numbers(frame: pd.DataFrame, name: str) -> FloatArray:

@@ -74,7 +74,9 @@ def _judge(objective: Objective, frame: pd.DataFrame) -> _Judged:
 def _matching(frame: pd.DataFrame, where: dict[str, str]) -> pd.Series[bool]:
     matching = pd.Series(True, index=frame.index)
     for name, wanted in where.items():
-        matching &= pd.Series([_same(value, wanted) for value in frame[name]], index=frame.index, dtype=bool)
+        codes, values = pd.factorize(frame[name])  # each value once; what is missing has code -1, the last
+        same = np.array([_same(value, wanted) for value in [*values, None]], dtype=np.bool_)
+        matching &= same[codes]
     return matching
 
 

@@ -12,11 +12,15 @@ from harness.frame import parsed
 from harness.report.jobs import (
     DELIVERED,
     FloatArray,
+    IntArray,
     Shapes,
+    StringArray,
     clock_curve,
     is_cut,
     is_in,
     none_if_nan,
+    numbers,
+    positions_by,
     quality_rank,
     rounded,
 )
@@ -25,18 +29,19 @@ from harness.report.model import CurveLine, CurvePanel, CutMark, Segment, Segmen
 _MAX_POINTS = 200  # a curve of more steps than there are pixels only costs bytes
 _MAX_TICKS = 40
 _MAX_ROWS = 12
+_CURVE_COLUMNS = ("route", "outcome", "http_status", "stream", "final_image_ms", "verdict_censored_at_ms")
 
 
 def curves(frame: pd.DataFrame, shapes: Shapes) -> tuple[CurvePanel, ...]:
     """One panel a shape of request (or a quality, when there are too many shapes), one line a route."""
-    panel_of = pd.Series(shapes.panel, index=frame.index, dtype=object)
+    narrow = frame[list(_CURVE_COLUMNS)]  # a selection copies whole rows
+    groups = _positions(shapes.panel, narrow)
     titles = sorted(set(shapes.panel), key=quality_rank if shapes.pooled else shapes.rank.__getitem__)
     panels = []
     for title in titles:
-        jobs = frame[(panel_of == title).to_numpy()]
-        lines = [
-            line for route in shapes.routes if (line := _line(route, jobs[is_in(jobs, "route", (route,))])) is not None
-        ]
+        found = ((route, groups.get((route, title))) for route in shapes.routes)
+        drawn = (_line(route, narrow.iloc[rows]) for route, rows in found if rows is not None)
+        lines = [line for line in drawn if line is not None]
         if lines:
             panels.append(CurvePanel(title=title, pooled=shapes.pooled, lines=tuple(lines)))
     return tuple(panels)
@@ -61,6 +66,13 @@ def _line(route: str, jobs: pd.DataFrame) -> CurveLine | None:
     )
 
 
+def _positions(names: StringArray, frame: pd.DataFrame) -> dict[tuple[str, str], IntArray]:
+    """Row positions by route and by another name of each row."""
+    table = pd.DataFrame({"route": frame["route"].array, "name": names})
+    found = positions_by(table, ["route", "name"]).values()
+    return {(str(table["route"].iloc[rows[0]]), str(table["name"].iloc[rows[0]])): rows for rows in found}
+
+
 def _thinned(indices: Any, most: int) -> Any:
     """At most this many of them, evenly spaced, first and last kept."""
     if len(indices) <= most:
@@ -75,21 +87,22 @@ def _floats(values: FloatArray, digits: int) -> tuple[float, ...]:
 def waterfalls(frame: pd.DataFrame, shapes: Shapes) -> tuple[WaterfallRow, ...]:
     """Typical jobs of each route: of its slowest shape that usually completes, of its slowest stream, and of its
     slowest shape whose usual fate is to be cut. Each is a real job, the median of its kind."""
-    labels = np.array(shapes.label, dtype=object)
+    groups = _positions(shapes.label, frame)
+    delivered_all, cut_all = is_in(frame, "outcome", DELIVERED), is_cut(frame)
+    streams = frame["stream"].to_numpy(dtype=np.bool_)
     rows: list[WaterfallRow] = []
     for route in shapes.routes:
-        on_route = is_in(frame, "route", (route,))
         kinds: dict[str, tuple[float, WaterfallRow]] = {}
-        for label in sorted({str(label) for label in labels[on_route]}, key=shapes.rank.__getitem__):
-            jobs = frame[on_route & (labels == label)]
-            delivered, cut = jobs[is_in(jobs, "outcome", DELIVERED)], jobs[is_cut(jobs)]
+        for label in sorted((label for name, label in groups if name == route), key=shapes.rank.__getitem__):
+            here = groups[route, label]
+            delivered, cut = here[delivered_all[here]], here[cut_all[here]]
             if len(delivered) == len(cut) == 0:
                 continue
             if len(delivered) >= len(cut):
-                clock, of, kind = "final_image_ms", delivered, "stream" if delivered["stream"].all() else "done"
+                clock, of, kind = "final_image_ms", delivered, "stream" if streams[delivered].all() else "done"
             else:
                 clock, of, kind = "verdict_censored_at_ms", cut, "cut"
-            typical = _median_job(of, clock)
+            typical = _median_job(frame, of, clock)
             if typical is None:
                 continue
             time, job = typical
@@ -99,13 +112,15 @@ def waterfalls(frame: pd.DataFrame, shapes: Shapes) -> tuple[WaterfallRow, ...]:
     return tuple(rows[:_MAX_ROWS])
 
 
-def _median_job(jobs: pd.DataFrame, clock: str) -> tuple[float, dict[str, Any]] | None:
-    known = jobs[jobs[clock].notna() & jobs["mark_started_at_ms"].notna()]
-    if known.empty:
+def _median_job(frame: pd.DataFrame, rows: IntArray, clock: str) -> tuple[float, dict[str, Any]] | None:
+    """The job in the middle; `frame` is by ascending job, so that equal times are in the order of their jobs."""
+    times = numbers(frame, clock)[rows]
+    known = rows[~np.isnan(times) & ~np.isnan(numbers(frame, "mark_started_at_ms")[rows])]
+    if not len(known):
         return None
-    ordered = known.sort_values([clock, "job_id"], kind="stable")
-    job = ordered.iloc[(len(ordered) - 1) // 2]
-    return float(job[clock]), {str(name): none_if_nan(value) for name, value in job.items()}
+    times = numbers(frame, clock)[known]
+    at = known[np.argsort(times, kind="stable")[(len(known) - 1) // 2]]
+    return float(frame[clock].iloc[at]), {str(name): none_if_nan(frame[name].iloc[at]) for name in frame.columns}
 
 
 def _row(job: dict[str, Any], route: str, shape: str, of_jobs: int) -> WaterfallRow:

@@ -11,16 +11,40 @@ import numpy as np
 import pandas as pd
 
 from harness.conditions import RunConditions
-from harness.report.jobs import NOT_JUDGED, Shapes, clock_curve, estimate, is_cut, is_in, none_if_nan, numbers, rounded
+from harness.report.jobs import (
+    NOT_JUDGED,
+    Shapes,
+    clock_curve,
+    estimate,
+    is_cut,
+    is_in,
+    none_if_nan,
+    numbers,
+    positions_by,
+    rounded,
+)
 from harness.report.model import CellRow, Estimate, FailureKind, FailureRow, LayerRow, RetryRow, Totals
 from harness.stats import quantile
 
 _WIRE_WORD = re.compile(r"[^A-Za-z0-9_.:\-]")
 _NOTHING = Estimate(value=None)
+_CELL_COLUMNS = (
+    "cell", "route", "outcome", "http_status", "stream", "image_count", "cost_usd", "cost_basis", "final_image_ms",
+    "first_byte_ms", "first_partial_image_ms", "server_ms", "verdict_censored_at_ms",
+)  # fmt: skip
+_RETRY_COLUMNS = (
+    "rate_limited_attempts", "gateway_retries", "retry_reason", "attempt_count", "retry_count", "http_status",
+    "in_flight",
+)  # fmt: skip
+_CUT_COLUMNS = (
+    "route", "outcome", "http_status", "error_type", "error_code", "verdict_verdict", "verdict_layer",
+    "verdict_product", "verdict_setting", "verdict_cap_s", "verdict_cap_kind", "verdict_grade",
+    "verdict_backend_finished", "verdict_censored_at_ms",
+)  # fmt: skip
 
 
 def totals(frame: pd.DataFrame) -> Totals:
-    cut = frame[is_cut(frame)]
+    cut = frame.loc[is_cut(frame), ["verdict_backend_finished"]]
     judged = ~is_in(frame, "outcome", NOT_JUDGED)
     completed = is_in(frame, "outcome", ("image",))
     cost, by_basis = _cost(frame)
@@ -47,7 +71,10 @@ def cells(frame: pd.DataFrame, conditions: RunConditions, shapes: Shapes) -> tup
     """A row for each cell that was run, by route and shape; then those that were only planned."""
     labels = pd.Series(shapes.label, index=frame.index, dtype=object)
     rows: list[tuple[Any, CellRow]] = []
-    for cell, jobs in frame.groupby("cell", observed=True, sort=False):
+    narrow = frame[list(_CELL_COLUMNS)]  # a selection copies whole rows
+    for positions in positions_by(narrow, ["cell"]).values():
+        jobs = narrow.iloc[positions]
+        cell = str(jobs["cell"].iloc[0])
         route, label = str(jobs["route"].iloc[0]), str(labels.loc[jobs.index[0]])
         order = (shapes.routes.index(route), shapes.rank[label], str(cell))
         rows.append((order, _cell(str(cell), route, label, jobs)))
@@ -123,23 +150,25 @@ def _unrun(cell: str, routes: tuple[str, ...]) -> CellRow:
 def _failure_kinds(failed: pd.DataFrame) -> tuple[FailureKind, ...]:
     """How jobs failed, in a word or two each: the status where there was one, else the outcome."""
     kinds: Counter[str] = Counter()
-    for outcome, status in zip(failed["outcome"], failed["http_status"], strict=True):
-        status = none_if_nan(status)
-        kinds[f"HTTP {int(status)}" if outcome == "error" and status is not None else str(outcome)] += 1
+    for members in positions_by(failed, ["outcome", "http_status"]).values():
+        outcome, status = (none_if_nan(failed[name].iloc[members[0]]) for name in ("outcome", "http_status"))
+        kinds[f"HTTP {int(status)}" if outcome == "error" and status is not None else str(outcome)] += len(members)
     return tuple(FailureKind(kind=kind, jobs=jobs) for kind, jobs in _by_count(kinds))
 
 
 def layers(frame: pd.DataFrame, shapes: Shapes) -> tuple[LayerRow, ...]:
     """Which layer gave up on which route, worst first. A cut without a known layer is a row of its own."""
+    frame = frame[list(_CUT_COLUMNS)]
     named = frame["verdict_layer"].notna().to_numpy() & ~is_in(frame, "outcome", ("image",))
     cut = frame[is_cut(frame) | named]
     judged = frame[~is_in(frame, "outcome", NOT_JUDGED)]
     of_jobs = Counter(str(route) for route in judged["route"])
     fields = ("layer", "product", "setting", "cap_s", "cap_kind", "grade")
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    columns = [cut["route"], *(cut[f"verdict_{name}"] for name in fields)]
-    for row, key in enumerate(zip(*columns, strict=True)):
-        groups.setdefault(tuple(none_if_nan(value) for value in key), []).append(row)
+    keys = ["route", *(f"verdict_{name}" for name in fields)]
+    groups = {
+        tuple(none_if_nan(value) for value in cut[keys].iloc[members[0]]): members
+        for members in positions_by(cut, keys).values()
+    }
     rows = []
     for (route, layer, product, setting, cap_s, cap_kind, grade), members in groups.items():
         jobs = cut.iloc[members]
@@ -164,15 +193,17 @@ def layers(frame: pd.DataFrame, shapes: Shapes) -> tuple[LayerRow, ...]:
 
 def failures(frame: pd.DataFrame, shapes: Shapes) -> tuple[FailureRow, ...]:
     """Failed jobs that no layer's cut explains, by verdict, status and code, most frequent first."""
+    frame = frame[list(_CUT_COLUMNS)]
     failed = frame[
         ~is_in(frame, "outcome", ("image", *NOT_JUDGED))
         & ~is_cut(frame)
         & frame["verdict_layer"].isna().to_numpy(dtype=np.bool_)
     ]
     groups: dict[tuple[Any, ...], Counter[str]] = {}
-    names = ("verdict_verdict", "outcome", "http_status", "error_type", "error_code")
-    for route, *key in zip(failed["route"], *(failed[name] for name in names), strict=True):
-        groups.setdefault(tuple(none_if_nan(value) for value in key), Counter())[str(route)] += 1
+    names = ["route", "verdict_verdict", "outcome", "http_status", "error_type", "error_code"]
+    for members in positions_by(failed, names).values():
+        route, *key = (none_if_nan(value) for value in failed[names].iloc[members[0]])
+        groups.setdefault(tuple(key), Counter())[str(route)] += len(members)
     rows = [
         FailureRow(
             verdict=verdict,
@@ -191,7 +222,7 @@ def failures(frame: pd.DataFrame, shapes: Shapes) -> tuple[FailureRow, ...]:
 def retries(frame: pd.DataFrame, shapes: Shapes) -> tuple[RetryRow, ...]:
     rows = []
     for route in shapes.routes:
-        jobs = frame[is_in(frame, "route", (route,))]
+        jobs = frame.loc[is_in(frame, "route", (route,)), list(_RETRY_COLUMNS)]
         if jobs.empty:
             continue
         limited = numbers(jobs, "rate_limited_attempts")
@@ -216,14 +247,17 @@ def retries(frame: pd.DataFrame, shapes: Shapes) -> tuple[RetryRow, ...]:
 
 def _cost(jobs: pd.DataFrame) -> tuple[float | None, dict[str, float]]:
     """What these jobs cost, and the same by how it is known. Null when no job has a price."""
-    known = jobs[jobs["cost_usd"].notna()]
-    if known.empty:
+    costs = numbers(jobs, "cost_usd")
+    known = ~np.isnan(costs)
+    if not known.any():
         return None, {}
+    codes, bases = pd.factorize(jobs["cost_basis"])
     by_basis = {
-        str(basis): round(math.fsum(part["cost_usd"]), 6)
-        for basis, part in known.groupby("cost_basis", observed=True, sort=False)
+        str(basis): round(math.fsum(costs[known & (codes == code)].tolist()), 6)
+        for code, basis in enumerate(bases)
+        if (known & (codes == code)).any()
     }
-    return round(math.fsum(known["cost_usd"]), 6), dict(sorted(by_basis.items()))
+    return round(math.fsum(costs[known].tolist()), 6), dict(sorted(by_basis.items()))
 
 
 def _finished(cut: pd.DataFrame) -> int | None:

@@ -97,10 +97,11 @@ def order_statistic_ranks(n: int, p: float, confidence: float = INTERVAL_CONFIDE
     each side; a side for which no rank is good enough is null, and the interval is open there.
     """
     alpha = (1 - confidence) / 2
-    ranks = np.arange(1, n + 1)
-    below = stats.binom.cdf(ranks - 1, n, p)  # P(B < r): the sample of rank r lies above the quantile
-    low = int(np.count_nonzero(below <= alpha))
-    high = n - int(np.count_nonzero(1 - below <= alpha)) + 1
+    # P(B < r) ≤ alpha for the ranks r up to `low`, P(B < r) ≥ 1 - alpha from `high` on.
+    low = int(stats.binom.ppf(alpha, n, p))
+    if stats.binom.cdf(low, n, p) <= alpha:
+        low += 1
+    high = int(stats.binom.ppf(1 - alpha, n, p)) + 1
     return (low or None), (high if high <= n else None)
 
 
