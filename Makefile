@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 SAMPLE := reports/sample
 
-.PHONY: help demo test lint format lock sample clean
+.PHONY: help demo test lint bench format lock sample clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -42,6 +42,9 @@ lint: $(VENV)/.test-ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+bench: $(VENV)/.test-ready ## clocks, embedded API and reading half against their goals (20 min; BENCH=--quick: 2)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 format: $(VENV)/.test-ready ## let ruff put everything in order
 	@$(BIN)/ruff check --fix .

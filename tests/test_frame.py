@@ -159,7 +159,9 @@ def test_a_word_that_no_event_holds_makes_its_line_a_bad_one(tmp_path: Path) -> 
 def test_lines_of_older_and_newer_writers_are_read(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     whole = msgspec.json.decode(to_line(an_event(job_id="a")))
-    older = {name: value for name, value in whole.items() if name not in {"time_scale", "n", "stream", "clock_error_ms"}}
+    older = {
+        name: value for name, value in whole.items() if name not in {"time_scale", "n", "stream", "clock_error_ms"}
+    }
     newer = {**whole, "job_id": "b", "unheard_of": {"deep": [1]}}
     path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in (older, newer)))
     frame, bad = load_frame(path)
@@ -171,7 +173,7 @@ def test_lines_of_older_and_newer_writers_are_read(tmp_path: Path) -> None:
 
 def test_words_that_come_late_and_odd_characters_are_read_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    odd = "späte' \"Zelle\" \\ \u2028"
+    odd = 'späte\' "Zelle" \\ \u2028'
     lines = [to_line(an_event(job_id=f"j{i}", cell="early")) for i in range(20_500)]
     path.write_bytes(b"".join(lines) + to_line(an_event(job_id="last", cell=odd, quality="high")))
     frame, bad = load_frame(path)

@@ -38,6 +38,8 @@ def draw(event: JobEvent, console: Console | None = None) -> None:
         table.add_row(name, f"{start:,.0f} ms", f"{end - start:,.1f} ms", " " * left + "█" * length)
     console.print(table)
     facts = [f"{event.bytes_down:,} bytes down", f"stamps: {attempt.stamp_source}"]
+    if event.clock_error_ms is not None:
+        facts.append(f"within {event.clock_error_ms:,.1f} ms")
     if event.server_ms is not None:
         facts.append(f"server says {event.server_ms:,.0f} ms")
     if event.host_lag_ms:

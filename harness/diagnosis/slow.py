@@ -39,13 +39,21 @@ def _explain_bound(verdict: VerdictName, clock: str) -> Explain:
 
 
 def _client(case: Case) -> Mask:
-    lag = case.number("host_lag_ms")
-    return case.answered & (lag >= BOUND_MS) & (lag >= LAG_SHARE * case.number("final_image_ms"))
+    # A late loop does not move a kernel stamp: what counts is by how much the stamps may be off. Events from before
+    # that was kept have the loop's lateness alone.
+    error = case.number("clock_error_ms")
+    blurred = np.where(np.isnan(error), case.number("host_lag_ms"), error)
+    return case.answered & (blurred >= BOUND_MS) & (blurred >= LAG_SHARE * case.number("final_image_ms"))
 
 
 def _explain_client(case: Case, index: int, row: Row) -> JobVerdict:  # noqa: ARG001
-    fact = f"our own loop ran up to {seconds(row['host_lag_ms'])} late in a job of {seconds(row['final_image_ms'])}"
-    return JobVerdict(job_id=row["job_id"], verdict="client_bound", evidence=(EvidenceRow(fact=fact),))
+    known = row["clock_error_ms"] == row["clock_error_ms"] and row["clock_error_ms"] is not None
+    blurred = f"a mark of this job may be {seconds(row['clock_error_ms'])} late" if known else "stamps are our own"
+    rows = (
+        EvidenceRow(fact=f"{blurred}, in a job of {seconds(row['final_image_ms'])}"),
+        EvidenceRow(fact=f"our own loop ran up to {seconds(row['host_lag_ms'])} late", points="context"),
+    )
+    return JobVerdict(job_id=row["job_id"], verdict="client_bound", evidence=rows)
 
 
 def _buffered(case: Case) -> Mask:

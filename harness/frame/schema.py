@@ -43,7 +43,8 @@ UNREAD = frozenset(
         "schema_version", "position", "timezone", "scheduled_at_ms", "endpoint", "reference_bytes", "prompt_chars",
         "prompt_hash", "phase", "timeout_layer", "bytes_up", "resolved_format", "mark_headers_at_ms",
         "mark_body_end_at_ms", "http_version", "receive_path", "connection_reused", "header_server", "header_via",
-        "attempt_statuses", "image_bytes", "request_started_at", "request_id", "usage_total_tokens", "usage_input_tokens",
+        "attempt_statuses", "image_bytes", "request_started_at", "request_id", "usage_total_tokens",
+        "usage_input_tokens",
     }
 )  # fmt: skip
 """Columns for notebooks: no rule and no report looks at them, and a very large run is read without them."""

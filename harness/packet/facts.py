@@ -37,6 +37,7 @@ class Clocks(Closed):
     server_ms: Ms | None = None
     queue_ms: Ms | None = None
     host_lag_ms: Ms | None = None
+    clock_error_ms: Ms | None = None
 
 
 class MarksMs(Closed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,7 +66,9 @@ def summarize(
 def _run(
     conditions: RunConditions, jobs: pd.DataFrame, shapes: Shapes, unreadable_lines: int, backend_records: int
 ) -> RunPart:
-    lag = numbers(jobs, "host_lag_ms")
+    lag, error = numbers(jobs, "host_lag_ms"), numbers(jobs, "clock_error_ms")
+    error = np.sort(error[~np.isnan(error)])
+    sources = sorted(str(source) for source in jobs["stamp_source"].dropna().unique())
     return RunPart(
         run_id=conditions.run_id,
         scenario=conditions.scenario,
@@ -98,4 +101,7 @@ def _run(
         routes=conditions.routes,
         host=conditions.host,
         host_lag_max_ms=None if np.isnan(lag).all() else rounded(float(np.nanmax(lag))),
+        stamp_source=" and ".join(sources) or None,
+        clock_error_p99_ms=rounded(float(error[math.ceil(0.99 * error.size) - 1])) if error.size else None,
+        clock_proof=conditions.clock_proof,
     )

@@ -28,7 +28,7 @@ NOT_JUDGED = ("cancelled", "unknown")  # neither success nor failure of the othe
 NOT_REPORTED = frozenset(
     {
         "run_id", "block", "request_started_at", "route_kind", "route_owner", "ended", "request_id", "bytes_down",
-        "cap_ms", "failure", "body_kind", "stamp_source", "reply_headers", "reply_request_id", "client_request_id", "other_ids",
+        "cap_ms", "failure", "body_kind", "reply_headers", "reply_request_id", "client_request_id", "other_ids",
         "body_head", "error_message", "error_param", "moderation_stage", "image_problems", "notes",
         "mark_first_byte_at_ms", "mark_last_byte_at_ms", "mark_ended_at_ms",
     }

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from harness.conditions import Caps, Host, RouteConditions
+from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
 
@@ -74,6 +74,9 @@ class RunPart(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[RouteConditions, ...]
     host: Host
     host_lag_max_ms: float | None
+    stamp_source: str | None = None  # kernel, user, or both
+    clock_error_p99_ms: float | None = None  # over jobs: how much earlier than its mark a byte may have been here
+    clock_proof: ClockProof | None = None
 
 
 class VerdictCount(msgspec.Struct, frozen=True, kw_only=True):

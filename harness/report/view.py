@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from harness.conditions import ClockProof
 from harness.diagnosis.model import Decision, Finding
 from harness.report import format as fmt
-from harness.report.model import Summary
+from harness.report.model import RunPart, Summary
 from harness.stats import sample_floor
 
 _GOOD = frozenset({"ok"})
@@ -83,7 +84,30 @@ def condition_rows(summary: Summary) -> list[tuple[str, str]]:
             f"openai {run.host.openai_sdk}, harness {run.host.harness}",
         ),
         ("Host lag", lag),
+        ("Stamps", _stamps(run)),
+        ("Clocks proven", _proof(run.clock_proof)),
     ]
+
+
+def _stamps(run: RunPart) -> str:
+    known = f"; in 99 % of jobs within {fmt.duration(run.clock_error_p99_ms)}" if run.clock_error_p99_ms else ""
+    return f"{run.stamp_source}{known}" if run.stamp_source else fmt.NOTHING
+
+
+def _proof(proof: ClockProof | None) -> str:
+    """The last self-test of the machine that measured."""
+    if proof is None:
+        return "not on this machine: harness selftest"
+    worst = {
+        path: max((row.p99_ms for row in proof.rows if row.tls == tls), default=None)
+        for path, tls in (("plain", False), ("over TLS", True))
+    }
+    told = ", ".join(f"{fmt.duration(p99)} {path}" for path, p99 in worst.items() if p99 is not None)
+    kept = sum(row.kept is not False for row in proof.rows)
+    return (
+        f"{fmt.moment(proof.measured_at)}, harness {proof.harness}: p99 of the error at most {told}; "
+        f"{fmt.of(kept, len(proof.rows))} promises kept"
+    )
 
 
 def floors_sentence() -> str:

@@ -209,7 +209,7 @@ class Scenario(_Model):
     routes: Annotated[Mapping[f.Slug, RouteSpec], Field(min_length=1)] = Field(description="Ways to reach the model.")
     simulator: dict[str, Any] | None = Field(None, description="Handed to the embedded API as it stands.")
     load: Load = Field(Load(), description="How many jobs at once.")
-    connections: Connections = Field(Connections(), description="How connections are kept and shared.")
+    connections: Connections = Field(Connections(), description="Keep-alive, and how many at once.")
     timeouts: Timeouts = Field(Timeouts(), description="Our own caps.")
     retry: Retry = Field(Retry(), description="When a job is sent again; never by default.")
     budget: Budget = Field(Budget(), description="What a run may spend.")

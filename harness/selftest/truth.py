@@ -147,13 +147,13 @@ def unsent_bytes(sock: socket.socket) -> int:
 class Server:
     """One thread, one selector, no buffering of our own."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, host: str = "127.0.0.1") -> None:
         self._context = context
         self._selector = selectors.DefaultSelector()
         self._due: list[tuple[int, int, Client]] = []
         self._order = count()
         self._notes: dict[str, dict[str, Any]] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self._listener = socket.create_server((host, 0), backlog=4096)
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, None)
         self.port: int = self._listener.getsockname()[1]
@@ -304,6 +304,7 @@ class Server:
 def main() -> int:
     """Serve until standard input ends; the port is on the first line of standard output."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--tls-cert")
     parser.add_argument("--tls-key")
     options = parser.parse_args()
@@ -311,7 +312,7 @@ def main() -> int:
     if options.tls_cert:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.tls_cert, options.tls_key)
-    server = Server(context)
+    server = Server(context, options.host)
     print(json.dumps({"port": server.port}), flush=True)
     server.serve(sys.stdin)
     return 0

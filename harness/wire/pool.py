@@ -14,6 +14,7 @@ from harness.wire import dial
 from harness.wire.clock import WorldClock
 from harness.wire.connection import Connection
 from harness.wire.failures import CapFired, ConnectionFailed
+from harness.wire.receive import keep_stamping
 from harness.wire.stamp import KernelClock
 from harness.wire.trace import Trace
 
@@ -33,6 +34,7 @@ class Pool:
     """Idle connections by origin, the freshest handed out first."""
 
     def __init__(self, context: ssl.SSLContext, *, keepalive_s: float = KEEPALIVE_S, limit: int | None = None) -> None:
+        keep_stamping()
         self._context = context
         self._keepalive_ns = int(keepalive_s * 1e9)
         self._clock = KernelClock()

@@ -41,6 +41,20 @@ def prepare(sock: socket.socket) -> None:
         _widen(sock)
 
 
+@cache
+def keep_stamping() -> socket.socket | None:
+    """Have the kernel stamp what arrives from now on, for as long as this process lives.
+
+    It does so only while some socket asks for it, and takes a moment to begin: the first answer of a run would come
+    without a stamp.
+    """
+    if not KERNEL_STAMPS:
+        return None
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return keeper
+
+
 def _widen(sock: socket.socket) -> None:
     """A large receive window. Asking for one that the system caps would switch its own, larger tuning off."""
     try:

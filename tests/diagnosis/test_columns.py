@@ -48,7 +48,10 @@ def test_lines_without_words_are_what_the_encoder_would_write() -> None:
     told = JobVerdict(job_id='o"dd \\ id', verdict="false_timeout", grade="proven", layer="edge", cap_s=60.0,
                       backend_finished=True, censored_at_ms=60_123.25)  # fmt: skip
     others = [msgspec.structs.replace(told, job_id=f"j{n}", censored_at_ms=None) for n in range(3)]
-    plain = [JobVerdict(job_id="ok", verdict="ok"), JobVerdict(job_id="cut", verdict="undetermined", censored_at_ms=1.5)]
+    plain = [
+        JobVerdict(job_id="ok", verdict="ok"),
+        JobVerdict(job_id="cut", verdict="undetermined", censored_at_ms=1.5),
+    ]
     verdicts = Verdicts.of([told, *others, *plain])
     verdicts.told.clear()
     expected = [msgspec.json.encode(one) for one in (told, *others, *plain)]

@@ -11,11 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.receive import Receiver, everything, link_of, prepare, up_to_blank_line
+from harness.wire.receive import Receiver, everything, keep_stamping, link_of, prepare, up_to_blank_line
 from harness.wire.stamp import KernelClock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernel stamps are Linux's")
 SHARP_NS = 2_000_000  # what a busy machine may put between two clock readings; the delays below are far larger
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stamping() -> None:
+    keep_stamping()
+    time.sleep(0.1)  # the kernel begins a moment after it was asked
 
 
 @pytest.fixture
