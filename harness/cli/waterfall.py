@@ -60,7 +60,7 @@ def legs(attempt: Attempt) -> list[tuple[str, float, float]]:
     found = [
         ("wait for connection", m.started_at_ms, m.pool_acquired_at_ms),
         ("DNS", m.pool_acquired_at_ms, m.dns_done_at_ms),
-        ("TCP", m.dns_done_at_ms, m.tcp_connected_at_ms),
+        ("TCP", m.pool_acquired_at_ms if m.dns_done_at_ms is None else m.dns_done_at_ms, m.tcp_connected_at_ms),
         ("TLS", m.tcp_connected_at_ms, m.tls_done_at_ms),
         ("upload", connected_at_ms(m), m.request_sent_at_ms),
         ("wait to first byte", m.request_sent_at_ms, m.first_byte_at_ms),

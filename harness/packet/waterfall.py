@@ -33,6 +33,8 @@ def legs(marks: MarksMs) -> list[tuple[float, float, str, str]]:
             at = getattr(marks, name)
         if at is not None and name == "pool_acquired_at_ms" and marks.tcp_connected_at_ms is None:
             label, colour = ("upload", "#d9a441") if marks.request_sent_at_ms is not None else ("connect", "#8c6bb1")
+        elif at is not None and name == "pool_acquired_at_ms" and marks.dns_done_at_ms is None:
+            label, colour = "tcp", "#6a51a3"  # a literal address is not looked up
         if at is not None and name == "tcp_connected_at_ms" and marks.tls_done_at_ms is None:
             label, colour = "upload or tls", "#d9a441"
         if at is not None:
