@@ -340,7 +340,9 @@ def metronome(seconds: float) -> Iterator[list[float]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter: three seconds of throughput, one round of pacing")
+    parser.add_argument(
+        "--quick", action="store_true", help="shorter: three seconds of throughput, one round of pacing"
+    )
     parser.add_argument("--only", default="", help="measurements whose name holds this: bodies, events, crowd, pacing")
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
