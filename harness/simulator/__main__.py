@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness.simulator.faults import FAULTS, parse
+from harness.simulator.loop import run
 from harness.simulator.profiles import Profile, UnknownProfile
 from harness.simulator.server import serve
 from harness.simulator.world import World
@@ -64,7 +64,7 @@ def main() -> int:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
     try:
-        asyncio.run(
+        run(
             serve(
                 world,
                 host=options.host,

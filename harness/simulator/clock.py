@@ -17,9 +17,18 @@ class SimClock:
         """CLOCK_MONOTONIC: comparable with any other process on this host."""
         return time.monotonic_ns()
 
+    @property
+    def shown(self) -> str:
+        """The world's speed, as headers say it."""
+        return f"{self.scale:g}"
+
     def world_s(self, start_ns: int, end_ns: int) -> float:
         """World seconds between two stamps."""
         return (end_ns - start_ns) / 1e9 * self.scale
+
+    def moment_ns(self, start_ns: int, world_s: float) -> int:
+        """The moment that is so many world seconds after `start_ns`."""
+        return start_ns + round(world_s / self.scale * 1e9)
 
     async def sleep(self, world_s: float) -> None:
         """Wait for so many world seconds."""

@@ -1,7 +1,7 @@
 """One way in: takes a request, has the backend work on it, and hands the answer on, as its layer does.
 
-The backend is a task of its own that plays a script into a queue; the entry delivers from the queue. So a cap that
-fires or a caller that leaves ends the delivery, and the work goes on: an orphan, as in the real world.
+The backend is a task of its own that says its script into a mail; the delivery hands on what it finds there. So a cap
+that fires or a caller that leaves ends the delivery, and the work goes on: an orphan, as in the real world.
 """
 
 from __future__ import annotations
@@ -11,31 +11,27 @@ import json
 import random
 import re
 import time
+import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
 from harness.simulator import faults, script
 from harness.simulator.clock import SimClock
+from harness.simulator.delivery import Delivery, Message, Send, abort
 from harness.simulator.limits import ImagesPerMinute
+from harness.simulator.mail import Mail, Word
+from harness.simulator.pictures import VARIANTS
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import Refused, Shape, validate
 from harness.simulator.script import Piece, Script
-from harness.simulator.signatures import page
 from harness.simulator.truth import Truth, TruthLog
 from harness.simulator.world import Layer, World
 
-Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Heard = tuple[int, Script | Piece | None]  # when the backend said it, and what; nothing means the end
 
 KEY_PREFIX = "sk-sim-"
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
-
-
-class Cut(Exception):
-    """Ends a response by closing its connection."""
 
 
 class Entry:
@@ -63,7 +59,7 @@ class Entry:
         dice = random.Random(f"{self._world.seed}/{_stable(client_id) or f'{self.name}-{self._count}'}")
         truth = Truth(
             client_request_id=client_id,
-            request_id=f"req_{random.Random(f'{time.time_ns()}{self._count}').getrandbits(128):032x}",
+            request_id=f"req_{uuid.uuid4().hex}",
             entry=self.name,
             received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             received_ns=self._clock.now_ns(),
@@ -72,21 +68,22 @@ class Entry:
         body = await _read(receive)
         truth.request_body_ns = self._clock.now_ns()
         self._in_flight += 1
-        queue: asyncio.Queue[Heard] = asyncio.Queue()
-        backend = asyncio.create_task(self._backend(body, headers, truth, dice, queue))
+        mail = Mail()
+        backend = asyncio.create_task(self._backend(body, headers, truth, dice, mail))
         delivery = asyncio.current_task()
         assert delivery is not None
         for task in (backend, delivery):
             self.work.add(task)
             task.add_done_callback(self.work.discard)
-        gone = asyncio.create_task(self._watch(receive, truth))
+        watching = asyncio.create_task(self._watch(receive, truth, mail))
+        extra_s = self._layer.adds_s * (1 + self._layer.spread * dice.uniform(-1, 1))
         try:
-            await self._deliver(send, queue, truth, dice, gone)
+            await Delivery(self._layer, self._clock, send, mail, truth, extra_s).run()
         except asyncio.CancelledError:
             truth.note = "the server was stopped"
-            _abort(send)
+            abort(send)
         finally:
-            gone.cancel()
+            watching.cancel()
             self._in_flight -= 1
             if self._layer.backend_stops and truth.cap_fired_ns is not None:
                 backend.cancel()
@@ -103,38 +100,31 @@ class Entry:
                 truth.note = truth.note or "the backend was stopped"
             self._log.write(truth)
 
-    async def _watch(self, receive: Receive, truth: Truth) -> None:
+    async def _watch(self, receive: Receive, truth: Truth, mail: Mail) -> None:
         while (await receive())["type"] != "http.disconnect":
             continue
         if truth.response_end_ns is None:
             truth.client_gone_ns = self._clock.now_ns()
+        mail.leave()
 
     async def _backend(
-        self,
-        body: bytes,
-        headers: dict[str, str],
-        truth: Truth,
-        dice: random.Random,
-        queue: asyncio.Queue[Heard],
+        self, body: bytes, headers: dict[str, str], truth: Truth, dice: random.Random, mail: Mail
     ) -> None:
         planned = await self._plan(body, headers, truth, dice)
         truth.status = planned.status
 
-        async def reach(at_s: float) -> None:
+        async def say(at_s: float, item: Script | Piece | None) -> None:
             """Wait for a moment of the script; the images are made before anything that needs them goes out."""
             await self._clock.until(truth.received_ns, at_s)
             if planned.made_s is not None and at_s >= planned.made_s and truth.made_ns is None:
                 truth.made_ns = self._clock.now_ns()
                 truth.billed_output_tokens = planned.tokens
+            mail.put(Word(self._clock.now_ns(), at_s, item))
 
-        await reach(planned.headers_s)
-        await queue.put((self._clock.now_ns(), planned))
+        await say(planned.headers_s, planned)
         for piece in planned.pieces:
-            await reach(piece.at_s)
-            await queue.put((self._clock.now_ns(), piece))
-        if planned.made_s is not None:
-            await reach(planned.made_s)
-        await queue.put((self._clock.now_ns(), None))
+            await say(piece.at_s, piece)
+        await say(max(planned.made_s or 0.0, planned.headers_s, *(piece.at_s for piece in planned.pieces)), None)
 
     async def _plan(self, body: bytes, headers: dict[str, str], truth: Truth, dice: random.Random) -> Script:
         try:
@@ -147,7 +137,8 @@ class Entry:
         truth.quality, truth.size, truth.output_format = shape.quality, shape.size, shape.output_format
         truth.n, truth.stream, truth.latency_s = shape.n, shape.stream, round(timing.done_s, 3)
         make = script.streamed if shape.stream else script.plain
-        planned = await asyncio.to_thread(make, shape, timing, int(time.time()), dice.randrange(3))
+        how = (shape, timing, int(time.time()), dice.randrange(VARIANTS))
+        planned = make(*how) if script.is_prepared(shape) else await asyncio.to_thread(make, *how)
         fault = headers.get("x-sim-fault") or faults.chosen(self._world, shape, self.name, dice)
         if fault:
             name, options = faults.parse(fault)
@@ -171,170 +162,11 @@ class Entry:
                 used, wait_s = refused
                 raise faults.rate_limited(self._limit.limit, used, shape.n, wait_s)
 
-    async def _deliver(
-        self,
-        send: Send,
-        queue: asyncio.Queue[Heard],
-        truth: Truth,
-        dice: random.Random,
-        gone: asyncio.Task[None],
-    ) -> None:
-        layer, clock = self._layer, self._clock
-        extra_s = layer.adds_s * (1 + layer.spread * dice.uniform(-1, 1))
-        answer: Script | None = None
-        sent_bytes = 0
-        held: list[Piece] = []
-        heard_ns = truth.received_ns
-        while True:
-            heard = await self._next(queue, truth, gone, heard_ns, answered=answer is not None)
-            if truth.client_gone_ns is not None:
-                return
-            if heard is None:
-                if answer is not None and not layer.buffers:
-                    raise Cut
-                await self._give_up(send, truth)
-                return
-            heard_ns, item = heard
-            await clock.until(heard_ns, extra_s)  # each piece is as late as the first: they keep their distance
-            if gone.done():
-                return
-            if isinstance(item, Script):
-                answer = item
-                if item.no_reply:
-                    truth.response_end_ns = clock.now_ns()
-                    _abort(send)
-                    return
-                if not layer.buffers:
-                    await self._start(send, item, truth)
-            elif item is not None and answer is not None:
-                if layer.buffers:
-                    held.append(item)
-                    continue
-                await self._piece(send, item, truth, answer, sent_bytes)
-                sent_bytes += len(item.data)
-            else:
-                assert answer is not None
-                if layer.buffers:
-                    await self._start(send, answer, truth)
-                    for piece in held:
-                        await self._piece(send, piece, truth, answer, sent_bytes)
-                        sent_bytes += len(piece.data)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-                truth.response_end_ns = clock.now_ns()
-                return
-
-    async def _next(
-        self,
-        queue: asyncio.Queue[Heard],
-        truth: Truth,
-        gone: asyncio.Task[None],
-        heard_ns: int,
-        *,
-        answered: bool,
-    ) -> Heard | None:
-        """The backend's next word, or nothing when the caller left or this layer's cap fired first."""
-        if not queue.empty():
-            return queue.get_nowait()
-        getting = asyncio.create_task(queue.get())
-        left_s = self._left_s(truth, heard_ns, answered=answered)
-        timeout = None if left_s is None else self._clock.real_s(max(left_s, 0))
-        done, _ = await asyncio.wait({getting, gone}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        if getting in done:
-            return getting.result()
-        getting.cancel()
-        if not done:
-            truth.cap_fired_ns = self._clock.now_ns()
-        return None
-
-    def _left_s(self, truth: Truth, heard_ns: int, *, answered: bool) -> float | None:
-        cap_s, kinds = self._layer.cap_s, self._layer.cap_kind
-        if cap_s is None:
-            return None
-        now = self._clock.now_ns()
-        left = []
-        if "total" in kinds:
-            left.append(cap_s - self._clock.world_s(truth.received_ns, now))
-        if ("idle" if answered else "first_byte") in kinds:
-            left.append(cap_s - self._clock.world_s(heard_ns, now))
-        return min(left, default=None)
-
-    async def _give_up(self, send: Send, truth: Truth) -> None:
-        ray = f"{random.Random(truth.request_id).getrandbits(64):016x}-SIM"
-        reply = page(self._layer.imitates, self._layer.cap_s or 0, ray)
-        headers = {**reply.headers, "content-length": str(len(reply.body)), "x-simulator-time-scale": self.scale()}
-        truth.status_sent = reply.status
-        await send({"type": "http.response.start", "status": reply.status, "headers": _raw(headers)})
-        await send({"type": "http.response.body", "body": reply.body, "more_body": False})
-        truth.headers_sent_ns = truth.response_end_ns = self._clock.now_ns()
-
-    async def _start(self, send: Send, answer: Script, truth: Truth) -> None:
-        ray = f"{random.Random(truth.request_id).getrandbits(64):016x}-SIM"
-        headers = {
-            "x-request-id": truth.request_id,
-            "openai-organization": "org-simulated",
-            "openai-version": "2020-10-01",
-            "openai-processing-ms": "12",
-            "server": "cloudflare",
-            "cf-ray": ray,
-            "cf-cache-status": "DYNAMIC",
-            "strict-transport-security": "max-age=31536000; includeSubDomains; preload",
-            "x-content-type-options": "nosniff",
-            **answer.headers,
-            "x-simulator-time-scale": self.scale(),
-        }
-        sized = len(answer.pieces) == 1 and not answer.headers["content-type"].startswith("text/event-stream")
-        if sized:
-            headers["content-length"] = str(len(answer.pieces[0].data))
-        for name in self._layer.drops_headers:
-            headers.pop(name.lower(), None)
-        truth.status_sent = answer.status
-        await send({"type": "http.response.start", "status": answer.status, "headers": _raw(headers)})
-        if not sized or answer.cut_after is not None:
-            # An empty body message makes the server send the headers now, and not with the first bytes.
-            await send({"type": "http.response.body", "body": b"", "more_body": True})
-        truth.headers_sent_ns = self._clock.now_ns()
-        if answer.cut_after == 0:
-            raise Cut
-
-    async def _piece(self, send: Send, piece: Piece, truth: Truth, answer: Script, sent_bytes: int) -> None:
-        data = piece.data
-        cut = answer.cut_after is not None and sent_bytes + len(data) >= answer.cut_after
-        if cut:
-            data = data[: (answer.cut_after or 0) - sent_bytes]
-        start_ns = self._clock.now_ns()
-        truth.first_body_byte_ns = truth.first_body_byte_ns or start_ns
-        await send({"type": "http.response.body", "body": data, "more_body": True})
-        truth.events.append(
-            {
-                "kind": piece.kind,
-                "index": piece.index,
-                "start_ns": start_ns,
-                "end_ns": self._clock.now_ns(),
-                "bytes": len(data),
-            }
-        )
-        if cut:
-            truth.response_end_ns = self._clock.now_ns()
-            raise Cut
-
-    def scale(self) -> str:
-        """The world's speed, as the header says it."""
-        return f"{self._clock.scale:g}"
-
 
 def _stable(client_id: str | None) -> str | None:
     """The part of a client's id that is the job's own: what stands behind the run's name, if it looks like that."""
     found = re.match(r"harness-([0-9a-f]{12})", client_id or "")
     return found[1] if found else client_id
-
-
-def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-
-
-def _abort(send: Send) -> None:
-    """Close the connection without a reply. uvicorn's `send` is a method of the cycle that holds the transport."""
-    send.__self__.transport.abort()  # type: ignore[attr-defined]
 
 
 def _json(body: bytes) -> object:

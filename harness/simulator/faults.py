@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from harness.simulator import script as s
 from harness.simulator.profiles import Timing
 from harness.simulator.requests import Refused, Shape
+from harness.simulator.rope import Rope
 from harness.simulator.script import Piece, Script
 from harness.simulator.world import World
 
@@ -165,7 +166,7 @@ def _html(status: int, title: str) -> Fault:
         page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
         headers = {"content-type": "text/html", "server": "cloudflare"}
         when = at.number("s", at.timing.refusal_s)
-        return Script(status, headers, when, (Piece(when, page.encode(), "body"),), None)
+        return Script(status, headers, when, (Piece(when, Rope(page.encode()), "body"),), None)
 
     return fault
 
@@ -182,7 +183,7 @@ def _stream_error(body: dict[str, object]) -> Fault:
     def fault(script: Script, at: Context) -> Script:
         kept = [piece for piece in script.pieces if piece.kind == "partial"]
         data = f"event: error\ndata: {json.dumps(body)}\n\n".encode()
-        return replace(script, made_s=None).with_pieces([*kept, Piece(at.timing.done_s, data)])
+        return replace(script, made_s=None).with_pieces([*kept, Piece(at.timing.done_s, Rope(data))])
 
     return fault
 
@@ -191,7 +192,7 @@ def _every(seconds: float, data: bytes) -> Fault:
     def fault(script: Script, at: Context) -> Script:
         gap = max(at.number("every", seconds), 0.01)
         count = int(at.timing.done_s / gap)
-        filler = [Piece(gap * (i + 1), data) for i in range(count) if gap * (i + 1) < at.timing.done_s]
+        filler = [Piece(gap * (i + 1), Rope(data)) for i in range(count) if gap * (i + 1) < at.timing.done_s]
         early = min(script.headers_s, at.timing.moderation_s)
         return replace(script, headers_s=early).with_pieces([*filler, *script.pieces])
 
@@ -200,24 +201,24 @@ def _every(seconds: float, data: bytes) -> Fault:
 
 def _mapped(change: Callable[[bytes], bytes]) -> Fault:
     def fault(script: Script, at: Context) -> Script:  # noqa: ARG001
-        return script.with_pieces([replace(piece, data=change(piece.data)) for piece in script.pieces])
+        return script.with_pieces([replace(piece, data=Rope(change(bytes(piece.data)))) for piece in script.pieces])
 
     return fault
 
 
 def _done(script: Script, at: Context) -> Script:
-    return script.with_pieces([*script.pieces, Piece(at.timing.done_s + 0.001, b"data: [DONE]\n\n")])
+    return script.with_pieces([*script.pieces, Piece(at.timing.done_s + 0.001, Rope(b"data: [DONE]\n\n"))])
 
 
 def _no_blank_line(script: Script, at: Context) -> Script:  # noqa: ARG001
     last = script.pieces[-1]
-    return script.with_pieces([*script.pieces[:-1], replace(last, data=last.data.rstrip(b"\n") + b"\n")])
+    return script.with_pieces([*script.pieces[:-1], replace(last, data=Rope(bytes(last.data).rstrip(b"\n"), b"\n"))])
 
 
 def _body(data: bytes, content_type: str) -> Fault:
     def fault(script: Script, at: Context) -> Script:
         headers = {**script.headers, "content-type": content_type}
-        piece = Piece(at.timing.done_s, data, "body")
+        piece = Piece(at.timing.done_s, Rope(data), "body")
         return replace(script, headers=headers, headers_s=at.timing.done_s, pieces=(piece,))
 
     return fault
@@ -227,7 +228,7 @@ def _truncated(script: Script, at: Context) -> Script:
     def halve(data: bytes) -> bytes:
         picture = s.encoded(at.shape, 0)
         head, found, tail = data.partition(b'"b64_json": "')
-        return head + found + picture[: len(picture) // 2 - 1].encode() + tail[tail.find(b'"') :] if found else data
+        return head + found + picture[: len(picture) // 2 - 1] + tail[tail.find(b'"') :] if found else data
 
     return _mapped(halve)(script, at)
 
@@ -235,7 +236,7 @@ def _truncated(script: Script, at: Context) -> Script:
 def _other(**changes: str) -> Fault:
     def fault(script: Script, at: Context) -> Script:
         shape = replace(at.shape, **changes)  # type: ignore[arg-type]
-        wrong = s.encoded(shape, 0).encode()
+        wrong = s.encoded(shape, 0)
 
         def swap(data: bytes) -> bytes:
             head, found, tail = data.partition(b'"b64_json": "')
@@ -257,7 +258,7 @@ def _drip(script: Script, at: Context) -> Script:
     for piece in script.pieces:
         free_s = max(free_s, piece.at_s)
         for start in range(0, len(piece.data), DRIP_STEP):
-            part = piece.data[start : start + DRIP_STEP]
+            part = piece.data.between(start, start + DRIP_STEP)
             free_s += len(part) / rate
             pieces.append(Piece(free_s, part, piece.kind, piece.index))
     return script.with_pieces(pieces)

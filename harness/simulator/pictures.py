@@ -1,26 +1,75 @@
-"""Real images of the right size and format, made once and kept, so that making them is never what takes time."""
+"""Real images of the right size and format, made once and kept, so that making them is never what takes time.
+
+Every request of one shape gets one of the same `VARIANTS` pictures; what differs between requests is around them.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
 import random
-from functools import lru_cache
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
 
 from PIL import Image, ImageDraw
 
 VARIANTS = 3
+MOST_BYTES = 192 * 1024 * 1024
+
+Key = tuple[str, str, int, str, int]  # size, output format, compression, quality, variant
 
 
-@lru_cache(maxsize=256)
-def picture_base64(size: str, output_format: str, compression: int, quality: str, variant: int) -> bytes:
-    """Base64 text of an image. `quality` decides how much is in it, so that bytes grow with the tier."""
-    data = picture(size, output_format, compression, quality, variant)
-    return base64.b64encode(data)
+class Pictures:
+    """Base64 text of pictures: the ones used last, up to `most_bytes`. May be asked by several threads.
+
+    A picture that is let go lives on inside of the answers that are under way with it.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._made: OrderedDict[Key, bytes] = OrderedDict()
+        self._making: dict[Key, Future[bytes]] = {}
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._made
+
+    def get(self, key: Key) -> bytes:
+        """The picture; who asks while another thread makes it waits for that one."""
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+            making = self._making.get(key)
+            mine = making is None
+            if making is None:
+                making = self._making[key] = Future()
+        if not mine:
+            return making.result()
+        try:
+            data = base64.b64encode(picture(*key))
+        except BaseException as error:
+            with self._lock:
+                del self._making[key]
+            making.set_exception(error)
+            raise
+        with self._lock:
+            del self._making[key]
+            self._made[key] = data
+            self._bytes += len(data)
+            while self._bytes > self._most_bytes and len(self._made) > 1:
+                self._bytes -= len(self._made.popitem(last=False)[1])
+        making.set_result(data)
+        return data
+
+
+PICTURES = Pictures()
 
 
 def picture(size: str, output_format: str, compression: int, quality: str, variant: int) -> bytes:
-    """A gradient with seeded shapes."""
+    """A gradient with seeded shapes. `quality` decides how much is in it, so that bytes grow with the tier."""
     width, height = (int(edge) for edge in size.split("x"))
     dice = random.Random(f"{size}/{quality}/{variant}")
     across = Image.linear_gradient("L").resize((width, height))

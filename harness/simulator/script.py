@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harness.simulator.pictures import VARIANTS, picture_base64
+from harness.simulator.pictures import PICTURES, VARIANTS, Key
 from harness.simulator.profiles import Timing
 from harness.simulator.requests import Refused, Shape
+from harness.simulator.rope import Rope
+
+HOLE = "~picture~"  # where a picture goes; nothing that a request decides can hold it
 
 Kind = Literal["partial", "completed", "body", "filler"]
 
@@ -18,7 +21,7 @@ class Piece:
     """Bytes that leave at `at_s` world seconds after the request was received."""
 
     at_s: float
-    data: bytes
+    data: Rope
     kind: Kind = "filler"
     index: int = 0
 
@@ -44,7 +47,7 @@ class Script:
 
 def refusal(refused: Refused, at_s: float) -> Script:
     """An error answer."""
-    data = json.dumps(refused.body).encode()
+    data = Rope(json.dumps(refused.body).encode())
     headers = {"content-type": "application/json", **refused.headers}
     return Script(refused.status, headers, at_s, (Piece(at_s, data, "body"),), None)
 
@@ -62,10 +65,28 @@ def usage(shape: Shape, *, details: bool) -> dict[str, Any]:
     return value
 
 
-def encoded(shape: Shape, variant: int) -> str:
+def key(shape: Shape, variant: int) -> Key:
+    """Which picture an image of this shape is."""
+    return (shape.size, shape.output_format, shape.compression, shape.quality, variant % VARIANTS)
+
+
+def encoded(shape: Shape, variant: int) -> bytes:
     """Base64 of one image of this shape."""
-    args = (shape.size, shape.output_format, shape.compression, shape.quality, variant % VARIANTS)
-    return picture_base64(*args).decode("ascii")
+    return PICTURES.get(key(shape, variant))
+
+
+def is_prepared(shape: Shape) -> bool:
+    """Whether every picture that an answer of this shape may need is there, so that planning it takes no time."""
+    return all(key(shape, variant) in PICTURES for variant in range(VARIANTS))
+
+
+def with_pictures(text: str, *pictures: bytes) -> Rope:
+    """`text` with a picture in each hole."""
+    first, *rest = text.encode().split(HOLE.encode())
+    parts = [first]
+    for data, part in zip(pictures, rest, strict=True):
+        parts += (data, part)
+    return Rope(*parts)
 
 
 def plain(shape: Shape, timing: Timing, created: int, variant: int) -> Script:
@@ -73,14 +94,15 @@ def plain(shape: Shape, timing: Timing, created: int, variant: int) -> Script:
     body = {
         "created": created,
         "background": shape.background,
-        "data": [{"b64_json": encoded(shape, variant + i)} for i in range(shape.n)],
+        "data": [{"b64_json": HOLE}] * shape.n,
         "output_format": shape.output_format,
         "quality": shape.quality,
         "size": shape.size,
         "usage": usage(shape, details=True),
     }
     headers = {"content-type": "application/json", "openai-processing-ms": f"{timing.generation_s * 1000:.0f}"}
-    piece = Piece(timing.done_s, json.dumps(body).encode(), "body")
+    pictures = [encoded(shape, variant + index) for index in range(shape.n)]
+    piece = Piece(timing.done_s, with_pictures(json.dumps(body), *pictures), "body")
     return Script(200, headers, timing.done_s, (piece,), timing.done_s, shape.output_tokens)
 
 
@@ -96,12 +118,13 @@ def streamed(shape: Shape, timing: Timing, created: int, variant: int) -> Script
     pieces: list[Piece] = []
     gap = (timing.generation_s - timing.first_partial_s) / max(shape.partial_images, 1)
     for index in range(shape.partial_images):
-        event = {"b64_json": encoded(shape, variant + index + 1), **shared, "partial_image_index": index}
-        at_s = timing.first_partial_s + index * gap
-        pieces.append(Piece(at_s, frame("image_generation.partial_image", event), "partial", index))
+        event = {"b64_json": HOLE, **shared, "partial_image_index": index}
+        data = with_pictures(frame("image_generation.partial_image", event), encoded(shape, variant + index + 1))
+        pieces.append(Piece(timing.first_partial_s + index * gap, data, "partial", index))
     for index in range(shape.n):
-        event = {"b64_json": encoded(shape, variant + index), **shared, "usage": usage(shape, details=False)}
-        pieces.append(Piece(timing.done_s, frame("image_generation.completed", event), "completed", index))
+        event = {"b64_json": HOLE, **shared, "usage": usage(shape, details=False)}
+        data = with_pictures(frame("image_generation.completed", event), encoded(shape, variant + index))
+        pieces.append(Piece(timing.done_s, data, "completed", index))
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
@@ -110,6 +133,6 @@ def streamed(shape: Shape, timing: Timing, created: int, variant: int) -> Script
     return Script(200, headers, timing.moderation_s, tuple(pieces), timing.done_s, shape.output_tokens)
 
 
-def frame(event: str, data: dict[str, Any]) -> bytes:
+def frame(event: str, data: dict[str, Any]) -> str:
     """One event: its name stands on the event line and inside the data."""
-    return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n".encode()
+    return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n"

@@ -17,6 +17,7 @@ from starlette.routing import Route, Router
 
 from harness.simulator.clock import SimClock
 from harness.simulator.entry import Entry
+from harness.simulator.loop import settle
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
 from harness.simulator.truth import TruthLog
@@ -26,11 +27,11 @@ GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told
 PATH = "/v1/images/generations"
 
 
-def router(entry: Entry) -> Router:
+def router(entry: Entry, clock: SimClock) -> Router:
     """The paths of one port. The router hands `send` through untouched, which the entry relies on."""
 
     def reply(value: object, status: int = 200) -> JSONResponse:
-        return JSONResponse(value, status, headers={"x-simulator-time-scale": entry.scale()})
+        return JSONResponse(value, status, headers={"x-simulator-time-scale": clock.shown})
 
     async def models(request: Request) -> JSONResponse:  # noqa: ARG001
         return reply({"object": "list", "data": [{"id": model, "object": "model"} for model in MODELS]})
@@ -54,11 +55,12 @@ def router(entry: Entry) -> Router:
 
 async def serve(world: World, *, host: str, port: int, log_path: Path | None, until_stdin_closes: bool) -> None:
     """Serve until told to stop. Prints one JSON line with every address once all ports listen."""
+    _allow_descriptors()
     clock, profile, log = SimClock(world.time_scale), Profile(world.profile), TruthLog(log_path)
     layers = {"direct": Layer(), **world.layers}
     entries = {name: Entry(name, layer, world, profile, clock, log) for name, layer in layers.items()}
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}
-    servers = [_Server(router(entry), sockets[name]) for name, entry in entries.items()]
+    servers = [_Server(router(entry, clock), sockets[name]) for name, entry in entries.items()]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -67,10 +69,13 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
         loop.add_reader(sys.stdin.fileno(), _stdin, stop)
     running = [asyncio.create_task(server.serve()) for server in servers]
     while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn tells it by a flag only
+        if over := next((task for task in running if task.done()), None):
+            over.result()  # it never came up: say why instead of waiting for it
         await asyncio.sleep(0.005)
     shown = f"[{host}]" if ":" in host else host
     addresses = {name: f"http://{shown}:{sock.getsockname()[1]}/v1" for name, sock in sockets.items()}
     ready = {"ready": True, "pid": os.getpid(), "time_scale": world.time_scale, "entries": addresses}
+    settle()
     print(json.dumps(ready), flush=True)
     await stop.wait()
     for server in servers:
@@ -94,7 +99,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http="httptools",
                 ws="none",
                 lifespan="off",
                 log_level="critical",
@@ -117,6 +122,16 @@ def _listen(host: str, port: int) -> socket.socket:
     sock.bind((host, port))
     sock.set_inheritable(False)
     return sock
+
+
+def _allow_descriptors() -> None:
+    """As many open connections as the system lets this process have; 1,024 is the usual start."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _stdin(stop: asyncio.Event) -> None:

@@ -4,16 +4,18 @@ Fields: client_request_id, request_id · entry (layer or "direct") · received_a
 decided), status_sent (what left the entry; null when nothing did) · quality, size, output_format, n, stream ·
 latency_s (planned, world seconds) · fault · time_scale · CLOCK_MONOTONIC stamps in ns, null when it did not happen:
 received_ns, request_body_ns, headers_sent_ns, first_body_byte_ns, made_ns, response_end_ns, client_gone_ns,
-cap_fired_ns · events: [{kind, index, start_ns, end_ns, bytes}] as handed to the socket · finished (the image was
-made), finished_after_client_left · billed_output_tokens · note. Never the prompt, never the key.
+cap_fired_ns · events: [{kind, index, planned_ns, start_ns, end_ns, bytes}], when it was due, and as handed to the
+socket · finished (the image was made), finished_after_client_left · billed_output_tokens · note. Never the prompt,
+never the key.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 
 @dataclass
@@ -56,17 +58,16 @@ class Truth:
 
 
 class TruthLog:
-    """Appends records to a file, if there is one, and keeps count of what is still open."""
+    """Appends records to a file, if there is one."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = None if path is None else path.open("ab", buffering=0)
-        self.open: set[int] = set()
 
     def write(self, truth: Truth) -> None:
         """Write one record as one line."""
         truth.close()
         if self._file is not None:
-            self._file.write(json.dumps(asdict(truth)).encode() + b"\n")
+            self._file.write(msgspec.json.encode(truth) + b"\n")
 
     def shut(self) -> None:
         """Close the file."""
