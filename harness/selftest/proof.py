@@ -48,16 +48,19 @@ def errors_of(drive: Drive, truth: Mapping[str, Mapping[str, Any]]) -> dict[str,
 
 
 def _of_job(seen: Seen, truth: Mapping[str, Any]) -> list[tuple[str, tuple[int, bool]]]:
-    found = [("first_byte", _error(seen.first_byte, began_off_ns(seen.first_byte.ns, truth["headers"])))]
+    headers = truth["headers"]
+    found = [("first_byte", _began(seen.first_byte, headers))]
     for (first, whole), sent in zip(seen.events, truth["events"], strict=True):
-        found.append(("event_first_byte", _error(first, began_off_ns(first.ns, sent))))
-        found.append(("event_whole", _error(whole, whole_off_ns(whole.ns, sent))))
+        found.append(("event_first_byte", _began(first, sent)))
+        off_ns = whole_off_ns(whole.ns, sent)
+        found.append(("event_whole", (off_ns, off_ns >= 0 and whole.not_before_ns <= sent["whole_ns"])))
     return found
 
 
-def _error(stamp: Stamp, off_ns: int) -> tuple[int, bool]:
-    """The error, and whether the stamp's interval reaches back far enough to hold the truth."""
-    return off_ns, 0 <= off_ns <= stamp.width_ns or off_ns == 0
+def _began(stamp: Stamp, sent: Mapping[str, int]) -> tuple[int, bool]:
+    """The error, and whether the stamp's interval meets the time in which the byte left."""
+    off_ns = began_off_ns(stamp.ns, sent)
+    return off_ns, off_ns >= 0 and stamp.not_before_ns <= sent["first_after_ns"]
 
 
 def began_off_ns(stamp_ns: int, sent: Mapping[str, int]) -> int:
