@@ -100,12 +100,16 @@ class StampedBody:
             _held.bytes += len(data)
             self._held += len(data)
             return data
-        if self._spill is None:
-            # Nameless on disk from the start: nobody else can open it, and it is gone with this process.
-            self._spill = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by release()
-        self._spill.seek(self.size)
-        self._spill.write(data)
-        return None
+        try:
+            if self._spill is None:
+                # Nameless on disk from the start: nobody else can open it, and it is gone with this process.
+                self._spill = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by release()
+            self._spill.seek(self.size)
+            if self._spill.write(data) == len(data):
+                return None
+        except OSError as error:  # a full disk is ours, and must not look like a connection that broke
+            raise BodyTooLarge("no room to hold it") from error
+        raise BodyTooLarge("no room to hold it")
 
     def release(self) -> None:
         """Give the bytes back; sizes and stamps stay."""

@@ -20,9 +20,8 @@ from harness.wire.receive import BUFFER_BYTES, Receiver, everything, link_of, up
 from harness.wire.stamp import KernelClock, Stamp
 from harness.wire.tls import TlsSession
 from harness.wire.trace import Trace
-from harness.wire.watch import watch_of
+from harness.wire.watch import BYTES_PER_TURN, watch_of
 
-BYTES_PER_TURN = 256 * 1024  # then the other connections have theirs: each may have a first byte waiting
 SEND_BYTES = 256 * 1024
 
 # What a read holds, and the rest of a record from the reads before it.
@@ -35,7 +34,8 @@ class Connection:
     def __init__(self, sock: socket.socket, clock: KernelClock) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
-        self._receiver = Receiver(sock, clock, watch_of(self._loop))
+        self._watch = watch_of(self._loop)
+        self._receiver = Receiver(sock, clock, self._watch)
         self._tls: TlsSession | None = None
         self._single = True
         self._trace: Trace | None = None
@@ -62,7 +62,10 @@ class Connection:
             while not session.handshake():
                 await self._send_all(session.to_send())
                 await self._readable()
-                view, arrived = self._receiver.read(everything)
+                try:
+                    view, arrived = self._receiver.read(everything)
+                except BlockingIOError:
+                    continue
                 if not view:
                     raise ConnectionResetError("the other side closed during the TLS handshake")
                 session.put(view, arrived)
@@ -108,7 +111,6 @@ class Connection:
         """From now on what arrives belongs to `trace`; `ended` is called as soon as the exchange is over."""
         self._ended = ended
         self._trace, self._parser = trace, AnswerParser(trace)
-        trace.receive_path = "own"
         self._single, self._sent = True, False
         self._receiver.waited_ns = 0
         self.headers, self.finished = self._loop.create_future(), self._loop.create_future()
@@ -154,14 +156,19 @@ class Connection:
             trace.bytes_up += len(part)
 
     def _on_readable(self) -> None:
-        left = BYTES_PER_TURN
+        self._drain(BYTES_PER_TURN if self._watch is None else self._watch.allowance)
+
+    def _drain(self, allowance: int) -> None:
+        """Read what is there: a first byte in any case, payload as far as the allowance goes."""
         try:
-            while left > 0:
+            while self._single or allowance > 0:
                 view, stamp = self._receiver.first() if self._single else self._receiver.read(self._limit)
                 if not view:
                     self._peer_closed()
                     return
-                left -= len(view)
+                allowance -= len(view)
+                if self._watch is not None:
+                    self._watch.allowance -= len(view)
                 self._take(view, stamp)
                 if self.finished.done() or self._receiver.emptied:
                     return
@@ -279,7 +286,7 @@ class Connection:
         trace = self._trace
         if trace is None or self.finished.done():
             return
-        self._on_readable()  # what the kernel has was here in time; only our loop was late
+        self._drain(BYTES_PER_TURN)  # what the kernel has was here in time; only our loop was late
         bound = trace.read_cap()
         if self.finished.done() or bound is None:
             return

@@ -102,6 +102,7 @@ class OwnPath:
         self._pool = pool
 
     async def carry(self, request: httpx.Request, trace: Trace) -> httpx.Response:
+        trace.receive_path = "own"
         url = request.url
         origin = Origin(url.scheme, url.host, url.port or _PORTS[url.scheme])
         head = _request_head(request)

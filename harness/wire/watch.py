@@ -17,12 +17,18 @@ T = TypeVar("T")
 
 # A thread that sleeps in epoll is awake within this time of the first byte, on a machine that is not overrun.
 WAKE_NS = 1_000_000
+BYTES_PER_TURN = 256 * 1024
 SWITCH_S = 0.0005  # a worker thread may keep the interpreter this long while bytes wait
 SLEPT_NS = 50_000  # shorter than this, the selector did not sleep: something was ready already
 
 
 class WatchedSelector(selectors.DefaultSelector):
-    """Remembers its last returns. What it did not report as ready was not there when it returned."""
+    """Remembers its last returns. What it did not report as ready was not there when it returned.
+
+    `allowance` is how many bytes of payload may still be read in this turn of the loop. What is left lying is ready
+    again in the next one; meanwhile every connection that awaits a first byte has been looked at. A first byte that
+    lies there for long may be joined with what comes behind it, and lose its stamp.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,6 +36,7 @@ class WatchedSelector(selectors.DefaultSelector):
         self._returned_ns = now
         self._before_ns = now
         self._not_before_ns = now
+        self.allowance = BYTES_PER_TURN
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         entered = time.monotonic_ns()
@@ -39,6 +46,7 @@ class WatchedSelector(selectors.DefaultSelector):
         self._before_ns = self._not_before_ns
         self._not_before_ns = max(entered, now - WAKE_NS) if slept else self._returned_ns
         self._returned_ns = now
+        self.allowance = BYTES_PER_TURN
         return events
 
     @property

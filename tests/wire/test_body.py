@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 
 import pytest
 
 from harness.wire import body
 from harness.wire.body import BodyTooLarge, StampedBody
+from harness.wire.sse import SseDecoder
 from harness.wire.stamp import at
 
 
@@ -80,6 +82,38 @@ def test_what_does_not_fit_in_memory_waits_in_a_file_and_comes_back_the_same(mon
         assert held.whole() == b"".join(data for data, _ in pieces)
         assert [(data, arrived.ns) for data, _, arrived in held] == pieces
         assert held.head(4) == b"ABBC"
+
+
+def test_a_full_disk_makes_a_body_too_large_and_not_a_broken_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(body, "HELD_BYTES", 0)
+    monkeypatch.setattr(body.tempfile, "TemporaryFile", full)
+    with pytest.raises(BodyTooLarge):
+        stamped((b"abc", 1))
+
+
+def test_of_expendable_events_the_stamps_are_kept_and_the_payload_is_not() -> None:
+    partial = b'event: image_generation.partial_image\ndata: {"b64_json":"' + b"A" * 900 + b'","index":0}\n\n'
+    final = b'event: image_generation.completed\ndata: {"b64_json":"' + b"B" * 900 + b'"}\n\n'
+    held = StampedBody(b".partial_image")
+    before = body._held.bytes
+    stream = partial + final + partial
+    for number, start in enumerate(range(0, len(stream), 300)):
+        held.add(stream[start : start + 300], at(number))
+    assert held.size == len(stream)
+    assert body._held.bytes - before < len(stream) - 300
+    decoder = SseDecoder()
+    frames = [frame for piece in held for frame in decoder.feed(*piece)]
+    assert [frame.event for frame in frames] == [
+        "image_generation.partial_image",
+        "image_generation.completed",
+        "image_generation.partial_image",
+    ]
+    assert frames[1].data == final.partition(b"data: ")[2].strip()
+    assert all(json.loads(frame.data)["b64_json"].strip("AB") == "" for frame in frames)
+    assert frames[2].whole == at((len(stream) - 1) // 300)
 
 
 def test_released_bodies_give_their_memory_back_and_keep_their_stamps() -> None:
