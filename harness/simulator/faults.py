@@ -106,7 +106,7 @@ def _429(script: Script, at: Context) -> Script:  # noqa: ARG001
         refused = too_large(0, at.shape.n)
     elif variant == "slow_down":
         message = f"You've exceeded the rate limit, please slow down and try again after {wait_s:.2f} seconds."
-        refused = Refused(429, message, code="rate_limit_exceeded", headers={"retry-after": f"{wait_s:.0f}"})
+        refused = Refused(429, message, code="rate_limit_exceeded", headers={"retry-after": f"{math.ceil(wait_s)}"})
     elif variant == "quota":
         message = "You exceeded your current quota, please check your plan and billing details."
         refused = Refused(429, message, type="insufficient_quota", code="insufficient_quota")

@@ -68,7 +68,7 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     if until_stdin_closes:
         loop.add_reader(sys.stdin.fileno(), _stdin, stop)
     running = [asyncio.create_task(server.serve()) for server in servers]
-    while not all(server.started for server in servers):  # uvicorn tells it by a flag only
+    while not all(server.started for server in servers):
         if over := next((task for task in running if task.done()), None):
             over.result()  # it never came up: say why instead of waiting for it
         await asyncio.sleep(0.005)

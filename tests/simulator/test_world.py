@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -19,12 +18,11 @@ import pytest
 import yaml
 
 from harness.simulator.limits import ImagesPerMinute
-from harness.simulator.process import Running, SimulatorFailed, spawn
+from harness.simulator.process import SimulatorFailed, spawn
 from harness.simulator.profiles import Profile
 from tests.conftest import ROOT
+from tests.simulator.asking import BODY, HEADERS, post, truths
 
-BODY = {"model": "gpt-image-2", "prompt": "A red apple", "quality": "high", "size": "1024x1024"}
-HEADERS = {"authorization": "Bearer sk-sim-test"}
 PAGES = {
     "nginx": (504, "<center>nginx"),
     "haproxy": (504, "The server didn't respond in time."),
@@ -34,14 +32,6 @@ PAGES = {
     "litellm": (408, "litellm.Timeout"),
     "portkey": (408, "exceeded the timeout sent in the request: 60000ms"),
 }
-
-
-def post(sim: Running, entry: str, body: dict[str, Any] = BODY, **headers: str) -> httpx.Response:
-    return httpx.post(f"{sim.entries[entry]}/images/generations", json=body, headers={**HEADERS, **headers}, timeout=30)
-
-
-def truths(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.mark.parametrize("name", Profile.names())

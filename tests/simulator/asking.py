@@ -1,0 +1,23 @@
+"""What the tests of the embedded API share: one request, and the server's own record of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from harness.simulator.process import Running
+
+BODY = {"model": "gpt-image-2", "prompt": "A red apple", "quality": "high", "size": "1024x1024"}
+LOW = {**BODY, "quality": "low"}
+HEADERS = {"authorization": "Bearer sk-sim-test"}
+
+
+def post(sim: Running, entry: str, body: dict[str, Any] = BODY, **headers: str) -> httpx.Response:
+    return httpx.post(f"{sim.entries[entry]}/images/generations", json=body, headers={**HEADERS, **headers}, timeout=30)
+
+
+def truths(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]

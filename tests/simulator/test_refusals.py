@@ -1,0 +1,80 @@
+"""Refusals that somebody acts on, and requests that are no requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.simulator.faults import rate_limited
+from harness.simulator.limits import ImagesPerMinute
+from harness.simulator.process import spawn
+from tests.simulator.asking import HEADERS, LOW, post, truths
+
+
+def test_who_comes_back_after_retry_after_is_let_in() -> None:
+    limit = ImagesPerMinute(1)
+    assert limit.admit(0.3, 1) is None
+    found = limit.admit(20.0, 1)
+    assert found is not None
+    used, wait_s = found
+    refused = rate_limited(1, used, 1, wait_s)
+    assert 40 < wait_s < 40.5  # rounding to the nearest second would be too early
+    assert refused.headers["retry-after"] == "41"
+    assert "Please try again in 41s." in refused.body["error"]["message"]
+    assert float(refused.headers["retry-after-ms"]) >= wait_s * 1000
+    assert limit.admit(20.0 + int(refused.headers["retry-after"]), 1) is None
+
+
+def test_every_wait_that_is_told_is_as_long_as_the_wait_that_is_meant() -> None:
+    with spawn({"time_scale": 100, "layers": {"tier": {"images_per_minute": 1}}}) as sim:
+        assert post(sim, "tier", LOW).status_code == 200
+        for _ in range(6):
+            reply = post(sim, "tier", LOW)
+            assert reply.status_code == 429
+            meant_s = float(reply.headers["x-ratelimit-reset-input-images"].removesuffix("s"))
+            assert int(reply.headers["retry-after"]) >= meant_s
+            assert int(reply.headers["retry-after-ms"]) >= meant_s * 1000 - 1  # the header that is meant has 3 digits
+            assert f"try again in {reply.headers['retry-after']}s." in reply.json()["error"]["message"]
+
+
+def test_a_fault_says_its_wait_rounded_up_as_well() -> None:
+    with spawn({"time_scale": 1000}) as sim:
+        for kind in ("images", "slow_down"):
+            reply = post(sim, "direct", LOW, **{"x-sim-fault": f"429;kind={kind};retry_after=12.2"})
+            assert reply.headers["retry-after"] == "13"
+
+
+def test_more_images_than_the_limit_ever_lets_through_are_too_large_and_no_wait_is_advised() -> None:
+    with spawn({"time_scale": 500, "layers": {"tier": {"images_per_minute": 2}}}) as sim:
+        reply = post(sim, "tier", {**LOW, "n": 3})
+        assert post(sim, "tier", {**LOW, "n": 2}).status_code == 200  # and it took nothing of the limit
+    assert (reply.status_code, reply.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert reply.json()["error"]["message"].startswith("Request too large for gpt-image-2")
+    assert "Limit 2, Requested 3." in reply.json()["error"]["message"]
+    assert not {"retry-after", "retry-after-ms"} & set(reply.headers)
+
+
+def test_json_that_is_nested_too_deeply_is_the_callers_mistake() -> None:
+    with spawn({"time_scale": 500}) as sim:
+        reply = httpx.post(
+            f"{sim.entries['direct']}/images/generations", content=b"[" * 200_000, headers=HEADERS, timeout=10
+        )
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, "invalid_json")
+        assert post(sim, "direct", LOW).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "much"])
+def test_an_option_of_a_fault_that_is_no_finite_number_counts_as_not_given(value: str, tmp_path: Path) -> None:
+    log = tmp_path / "truth.jsonl"
+    with spawn({"time_scale": 400}, log=log) as sim:
+        reply = httpx.post(
+            f"{sim.entries['direct']}/images/generations",
+            json=LOW,
+            headers={**HEADERS, "x-sim-fault": f"delay;s={value}"},
+            timeout=10,
+        )
+    (record,) = truths(log)
+    assert reply.status_code == 200
+    assert (record["headers_sent_ns"] - record["received_ns"]) / 1e9 * 400 >= record["latency_s"] + 30 - 0.001
