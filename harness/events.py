@@ -42,14 +42,25 @@ Ended = Literal[
     "unseen",  # the process died before it could see the end
 ]
 
-CapName = Literal["connect", "first_byte", "idle", "total"]
+CapName = Literal[
+    "connect", "first_byte", "idle", "total",  # the scenario's timeouts
+    "poll",  # a task was not done when its mapping's give_up_after was over
+    "abort",  # a page's own AbortController
+]  # fmt: skip
 BodyKind = Literal["json", "sse", "html", "text", "binary", "empty"]
 CostBasis = Literal["usage", "estimate", "maybe_billed", "not_billed"]
-StampSource = Literal["kernel", "user"]
+StampSource = Literal[
+    "kernel",  # the kernel's own stamp of the bytes' arrival
+    "user",  # this process's clock when it read them
+    "browser",  # the page's clock when its code got them
+]
+LegKind = Literal["poll", "result", "download", "cancel", "callback"]
+TaskState = Literal["pending", "running", "done", "failed", "other"]
 AddressFamily = Literal["ipv4", "ipv6", "other"]
 ReceivePath = Literal[
     "own",  # bare sockets, read where the bytes arrive
     "library",  # httpx's own machinery, for what ours does not carry (a proxy of the environment)
+    "browser",  # a page in Chromium, by its own Resource Timing
 ]
 
 
@@ -77,10 +88,31 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
     final_images: tuple[Span, ...] = ()
     final_image_at_ms: float | None = None
     body_end_at_ms: float | None = None
+    submitted_at_ms: float | None = None  # a task was taken on: the answer to its submit was whole
+    running_at_ms: float | None = None  # a poll first said that the task was being made
+    callback_at_ms: float | None = None  # the other side's callback was here
+    download_began_at_ms: float | None = None  # the first result link was asked for
     downloaded_at_ms: float | None = None
     rendered_at_ms: float | None = None
     last_byte_at_ms: float | None = None
     ended_at_ms: float
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """A further exchange that an attempt took: a poll that brought news or failed, a download, a callback."""
+
+    kind: LegKind
+    number: int  # among the legs of its kind, from 1; polls that brought nothing new are counted and not kept
+    started_at_ms: float
+    request_sent_at_ms: float | None = None
+    first_byte_at_ms: float | None = None
+    ended_at_ms: float
+    ended: Ended
+    http_status: int | None = None
+    bytes_down: int = 0
+    connection_reused: bool | None = None
+    said: TaskState | None = None  # what the status word was declared to mean
+    failure: tuple[str, ...] = ()
 
 
 class AddressTry(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +193,17 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     unread_ms: float | None = None  # the longest that bytes lay in the kernel before this process took them
     server_ms: float | None = None
     queue_ms: float | None = None
+    gateway: str | None = None  # the product that named itself in the answer's headers
     gateway_retries: int | None = None
+    gateway_fallbacks: int | None = None
+    gateway_ms: float | None = None
+    gateway_overhead_ms: float | None = None
+    cache_hit: bool | None = None
+    legs: tuple[Leg, ...] = ()
+    polls: int = 0
+    poll_error_ms: float | None = None
+    body_shape: str | None = None  # keys and types, no values, of an answer that the task's mapping did not fit
+    missing_path: str | None = None  # of the mapping: how far it led in that answer
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="image_job"):
@@ -194,6 +236,10 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     moderation: str | None = None
     reference_images: int = 0
     reference_bytes: int = 0
+    mask: bool = False
+    edit_form: str | None = None
+    text_model: str | None = None  # a text model ran first and called the image tool: an extra hop
+    deployment: str | None = None  # the name that the provider knows the model by, where it is another
     prompt_chars: int
     prompt_complexity: str | None = None
     prompt_hash: str  # salted; equal for equal prompts on one machine, of no use elsewhere
@@ -209,7 +255,10 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     request_id: str | None = None
     retry_count: int = 0
     retry_reason: str | None = None
+    gateway: str | None = None  # the product that named itself in the last answer
     gateway_retries: int | None = None
+    gateway_fallbacks: int | None = None
+    cache_hit: bool | None = None
     timeout_layer: str | None = None  # only what this side knows for certain: "client.<cap>" when our own cap fired
 
     connect_ms: float | None = None
@@ -218,6 +267,11 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     first_partial_image_ms: float | None = None
     wait_ms: float | None = None
     final_image_ms: float | None = None
+    delivered_ms: float | None = None
+    submit_ms: float | None = None
+    running_ms: float | None = None
+    callback_ms: float | None = None
+    poll_error_ms: float | None = None
     download_ms: float | None = None
     render_ms: float | None = None
     total_ms: float | None = None
@@ -225,6 +279,8 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     pool_wait_ms: float | None = None
     server_ms: float | None = None
     queue_ms: float | None = None
+    gateway_ms: float | None = None
+    gateway_overhead_ms: float | None = None
     longest_silence_ms: float | None = None
     host_lag_ms: float | None = None
     clock_error_ms: float | None = None

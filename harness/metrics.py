@@ -38,6 +38,14 @@ METRICS: tuple[Metric, ...] = (
            "Everything the user waited for, all attempts and pauses between them included, decoding left out."),
     Metric("final_image_ms", "final image", "ms", JOB_START, "final_image_at",
            "Until the last byte of the final image was here."),
+    Metric("delivered_ms", "image delivered", "ms", JOB_START, "downloaded_at or final_image_at",
+           "Until the image itself was here, whichever way it came: what compares routes that answer with links."),
+    Metric("submit_ms", "task taken on", "ms", JOB_START, "submitted_at",
+           "Until the answer to a task's submit was whole."),
+    Metric("running_ms", "task running", "ms", JOB_START, "running_at",
+           "Until a poll first said that the task was being made."),
+    Metric("callback_ms", "callback", "ms", JOB_START, "callback_at",
+           "Until the other side's callback was here."),
     Metric("first_partial_image_ms", "first partial image", "ms", JOB_START, "partial_images[0].whole_at",
            "Until the first partial image was whole, so that it could be shown."),
     Metric("first_event_ms", "first event", "ms", JOB_START, "first_event_at",
@@ -52,8 +60,8 @@ METRICS: tuple[Metric, ...] = (
            "DNS, TCP and TLS together; null on a reused connection."),
     Metric("upload_ms", "upload", "ms", "connected", "request_sent_at",
            "From a connection in hand to the last byte of the request handed to the kernel."),
-    Metric("download_ms", "download", "ms", "final_images first byte", "final_image_at or downloaded_at",
-           "First to last byte of the final image's frame or body."),
+    Metric("download_ms", "download", "ms", "final_images first byte or download_began", "final_image_at or downloaded_at",
+           "First to last byte of the final image's frame or body, or the whole fetch of a result link."),
     Metric("render_ms", "render", "ms", "final_image_at", "rendered_at",
            "Decoding the image on this machine; never scaled, never part of another clock."),
     Metric("longest_silence_ms", "longest silence", "ms", "request_sent_at", "ended_at",
@@ -62,6 +70,12 @@ METRICS: tuple[Metric, ...] = (
            "What the other side says it took; on a stream only the time to the headers."),
     Metric("queue_ms", "queue time", "ms", "reported", "the route's own header",
            "What the other side says the job waited before it was begun."),
+    Metric("gateway_ms", "gateway's own time", "ms", "reported", "the gateway's header",
+           "What a gateway says the whole call took it."),
+    Metric("gateway_overhead_ms", "gateway's overhead", "ms", "reported", "the gateway's header",
+           "What a gateway says it added itself."),
+    Metric("poll_error_ms", "poll error", "ms", "reported", "our own polls",
+           "How much earlier than it was seen a task may have been done: the polls' own coarseness, at worst."),
     Metric("host_lag_ms", "host lag", "ms", "reported", "our own loop",
            "The latest that our own event loop ran while this job was under way."),
     Metric("clock_error_ms", "clock error", "ms", "reported", "our own stamps",
@@ -93,6 +107,11 @@ def payload_at_ms(marks: Marks) -> float | None:
     return _first(marks.first_event_at_ms, finals[0].first_byte_at_ms if finals else None, marks.first_body_byte_at_ms)
 
 
+def delivered_at_ms(marks: Marks) -> float | None:
+    """When the image itself was here. A link alone is no image: where one was fetched, the fetch decides."""
+    return marks.final_image_at_ms if marks.download_began_at_ms is None else marks.downloaded_at_ms
+
+
 def attempt_clocks(marks: Marks) -> dict[str, float | None]:
     """Clocks of one attempt by metric name. Clocks of the user's wait count from the job's start (0)."""
     opened = _first(marks.tls_done_at_ms, marks.tcp_connected_at_ms)
@@ -100,6 +119,10 @@ def attempt_clocks(marks: Marks) -> dict[str, float | None]:
     return {
         "total_ms": marks.ended_at_ms,
         "final_image_ms": marks.final_image_at_ms,
+        "delivered_ms": delivered_at_ms(marks),
+        "submit_ms": marks.submitted_at_ms,
+        "running_ms": marks.running_at_ms,
+        "callback_ms": marks.callback_at_ms,
         "first_partial_image_ms": marks.partial_images[0].whole_at_ms if marks.partial_images else None,
         "first_event_ms": marks.first_event_at_ms,
         "first_byte_ms": marks.first_byte_at_ms,
@@ -108,8 +131,8 @@ def attempt_clocks(marks: Marks) -> dict[str, float | None]:
         "connect_ms": _between(marks.pool_acquired_at_ms, opened),
         "upload_ms": _between(connected_at_ms(marks), marks.request_sent_at_ms),
         "download_ms": _between(
-            finals[-1].first_byte_at_ms if finals else None,
-            _first(marks.downloaded_at_ms, marks.final_image_at_ms),
+            _first(marks.download_began_at_ms, finals[-1].first_byte_at_ms if finals else None),
+            marks.final_image_at_ms if marks.download_began_at_ms is None else marks.downloaded_at_ms,
         ),
         "render_ms": _between(_first(marks.downloaded_at_ms, marks.final_image_at_ms), marks.rendered_at_ms),
     }
@@ -125,6 +148,9 @@ def job_clocks(attempts: Sequence[Attempt]) -> dict[str, float | None]:
     clocks["clock_error_ms"] = last.stamp_error_ms
     clocks["server_ms"] = last.server_ms
     clocks["queue_ms"] = last.queue_ms
+    clocks["gateway_ms"] = last.gateway_ms
+    clocks["gateway_overhead_ms"] = last.gateway_overhead_ms
+    clocks["poll_error_ms"] = last.poll_error_ms
     return clocks
 
 
@@ -140,6 +166,8 @@ PHASES: tuple[tuple[str, str], ...] = (
     ("headers", "headers_at_ms"),
     ("first_body_byte", "first_body_byte_at_ms"),
     ("first_event", "first_event_at_ms"),
+    ("submitted", "submitted_at_ms"),
+    ("running", "running_at_ms"),
     ("final_image", "final_image_at_ms"),
     ("body_end", "body_end_at_ms"),
     ("downloaded", "downloaded_at_ms"),

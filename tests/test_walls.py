@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "prices"}
+WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
 READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet"}
 
@@ -23,10 +23,11 @@ ARROWS: dict[str, set[str]] = {
     "metrics": set(),
     "conditions": set(),
     "prices": set(),
+    "gateways": set(),
     "scenario": set(),
     "plan": {"scenario"},
     "wire": set(),
-    "routes": {"wire"},
+    "routes": {"scenario", "wire"},
     "run": {"scenario", "plan", "routes", "wire", "simulator"},
     "selftest": {"routes", "wire"},
     "frame": set(),

@@ -1,4 +1,4 @@
-"""An Images API answer as plain data: JSON, stream or something else, whatever was asked for.
+"""An answer as plain data: JSON, stream or something else, whatever was asked for.
 
 Pure: stamped bytes in, `Answer` out. What came decides how it is read, not what was requested, for gateways answer
 streams with JSON and JSON with streams. Shapes and oddities are those of the published wire description and of
@@ -15,6 +15,7 @@ import msgspec
 
 from harness.events import ApiError, BodyKind, Usage
 from harness.routes.base import Answer, Payload
+from harness.routes.dialect import IMAGES, Dialect, Said
 from harness.routes.payload import Cut, cut_base64
 from harness.wire.body import BodyTooLarge, StampedBody
 from harness.wire.scrub import Scrubber, fingerprint
@@ -26,6 +27,11 @@ KEEPALIVE_TYPES = frozenset({"keepalive", "keep-alive", "ping", "heartbeat"})
 
 
 def read_images_answer(trace: Trace, scrubber: Scrubber) -> Answer:
+    """What `read_answer` makes of it in the Images API's words."""
+    return read_answer(trace, scrubber, IMAGES)
+
+
+def read_answer(trace: Trace, scrubber: Scrubber, dialect: Dialect) -> Answer:
     """Interpret the body that `trace` holds, complete or cut."""
     if trace.over_limit:
         return Answer(body_kind="binary", notes=("answer_too_large",))
@@ -34,11 +40,11 @@ def read_images_answer(trace: Trace, scrubber: Scrubber) -> Answer:
         body = trace.body.decoded(headers.get("content-encoding", ""))
         kind = body_kind(headers.get("content-type", ""), body)
         if kind == "sse":
-            return _read_stream(body, scrubber)
+            return _read_stream(body, scrubber, dialect)
     except (BodyTooLarge, FrameTooLarge):
         return Answer(body_kind="binary", notes=("answer_too_large",))
     if kind == "json":
-        return _read_json(trace, body, scrubber)
+        return _read_json(trace, body, scrubber, dialect)
     head = None
     if kind in {"html", "text"}:
         head = scrubber.head(body.head(4096).decode("utf-8", "replace"))
@@ -88,34 +94,33 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _read_json(trace: Trace, body: StampedBody, scrubber: Scrubber) -> Answer:
-    cut = cut_base64(body.whole())
+def _read_json(trace: Trace, body: StampedBody, scrubber: Scrubber, dialect: Dialect) -> Answer:
+    cut = cut_base64(body.whole(), dialect.names)
     value = _object(cut)
     if value is None:
         # Cut in the middle, or not JSON at all. Nothing of it is copied: it may be half an image.
         return Answer(body_kind="json", notes=("json_incomplete" if trace.body_end_ns is None else "json_invalid",))
-    error = read_error(value, scrubber, in_stream=False)
-    finals, notes = _payloads(value.get("data"), cut, body)
-    answer = Answer(body_kind="json", error=error, finals=finals, notes=notes)
-    return answer if error is not None else replace(answer, **_resolved(value))
-
-
-def _payloads(data: object, cut: Cut, body: StampedBody) -> tuple[tuple[Payload, ...], tuple[str, ...]]:
-    """The images of a JSON answer. The last one is not to be had before the whole body is."""
-    if not isinstance(data, list):
-        return (), ()
+    said = dialect.said(None, value)
     # Gateways send blank lines to keep a connection alive; the payload begins behind them.
-    first = body.arrived(_blank_bytes(body))
-    whole = body.arrived(body.size - 1)
-    items = [item for item in data if isinstance(item, dict)]
-    found = [payload for item in items if (payload := cut.payload(item.get("b64_json"))) is not None]
-    finals = []
+    first, whole = body.arrived(_blank_bytes(body)), body.arrived(body.size - 1)
+    answer = Answer(
+        body_kind="json",
+        finals=tuple(_payloads(said, cut, body, first, whole)),
+        links=said.links,
+        linked=((first, whole),) * len(said.links),
+    )
+    if said.error is not None:
+        return replace(answer, error=read_error(said.error, scrubber, in_stream=False))
+    return replace(answer, **_resolved(said.resolved))
+
+
+def _payloads(said: Said, cut: Cut, body: StampedBody, first: Stamp, whole: Stamp) -> Iterator[Payload]:
+    """The images of a JSON answer. The last one is not to be had before the whole body is."""
+    found = [payload for value in said.images if (payload := cut.payload(value)) is not None]
     for number, (encoded, span) in enumerate(found):
         last = number == len(found) - 1
         began = first if number == 0 or span is None else body.arrived(span[0])
-        finals.append(Payload(encoded, began, whole if last or span is None else body.arrived(span[1])))
-    by_url = not finals and any(isinstance(item.get("url"), str) for item in items)
-    return tuple(finals), ("result_by_url_not_fetched",) if by_url else ()
+        yield Payload(encoded, began, whole if last or span is None else body.arrived(span[1]))
 
 
 def _blank_bytes(body: StampedBody) -> int:
@@ -136,12 +141,14 @@ def _frames(body: StampedBody, decoder: SseDecoder) -> Iterator[Frame]:
     yield from decoder.close()
 
 
-def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:
+def _read_stream(body: StampedBody, scrubber: Scrubber, dialect: Dialect) -> Answer:
     decoder = SseDecoder()
     events = 0
     first_event: Stamp | None = None
     partials: list[tuple[Stamp, Stamp]] = []
     finals: list[Payload] = []
+    links: list[str] = []
+    linked: list[tuple[Stamp, Stamp]] = []
     error: ApiError | None = None
     resolved: dict[str, Any] = {}
     notes: dict[str, None] = {}
@@ -149,7 +156,7 @@ def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:
         if frame.data.strip() == b"[DONE]":
             notes["done_sentinel"] = None
             continue
-        cut = cut_base64(frame.data)
+        cut = cut_base64(frame.data, dialect.names)
         value = _object(cut) if frame.data.strip() else {}
         if value is None:
             notes["frame_cut" if not frame.terminated else "frame_not_json"] = None
@@ -164,25 +171,30 @@ def _read_stream(body: StampedBody, scrubber: Scrubber) -> Answer:
             first_event = frame.first
         if not frame.terminated:
             notes["last_frame_unterminated"] = None
-        if kind == "error" or value.get("type") == "error" or value.get("error") is not None:
-            error = error or read_error(value, scrubber, in_stream=True)
-        elif kind.endswith(".partial_image"):
+        said = dialect.said(kind, value)
+        if said.error is not None:
+            error = error or read_error(said.error, scrubber, in_stream=True)
+        if said.partial:
             partials.append((frame.first, frame.whole))
-        elif kind.endswith(".completed") and (payload := cut.payload(value.get("b64_json"))) is not None:
-            finals.append(Payload(payload[0], frame.first, frame.whole))
-            resolved = _resolved(value)
-        else:
+        found = [payload for one in said.images if (payload := cut.payload(one)) is not None]
+        finals += [Payload(encoded, frame.first, frame.whole) for encoded, _ in found]
+        links += said.links
+        linked += [(frame.first, frame.whole)] * len(said.links)
+        resolved |= said.resolved
+        if not said.known:
             notes["other_events"] = None
     return Answer(
         body_kind="sse",
         error=error,
         finals=tuple(finals),
+        links=tuple(links),
+        linked=tuple(linked),
         partials=tuple(partials),
         first_event=first_event,
         sse_events=events,
         sse_comments=decoder.comments,
         notes=tuple(notes),
-        **resolved,
+        **_resolved(resolved),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.events import ApiError, BodyKind, ReceivePath, Usage
+from harness.scenario.families import Options
 from harness.wire.caps import Caps
 from harness.wire.pool import KEEPALIVE_S
 from harness.wire.scrub import Scrubber
@@ -34,10 +35,21 @@ class Target:
     keepalive_s: float = KEEPALIVE_S
     max_connections: int | None = None
     receive_path: ReceivePath | None = None  # None: our own where it can carry the route
+    options: Options | None = None  # what the scenario says to this family alone
+    time_scale: float = 1.0  # how much faster than ours the measured world runs
 
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be written anywhere."""
         return (self.api_key, *self.headers.values())
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file that goes out with a request: a reference image or a mask."""
+
+    name: str
+    media_type: str
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -49,15 +61,33 @@ class Call:
     client_request_id: str
     caps: Caps
     headers: Mapping[str, str] = field(default_factory=dict)  # beside those of the target
+    references: tuple[Picture, ...] = ()  # one or more: an edit
+    mask: Picture | None = None
+    edit_form: str = "multipart"
 
 
 @dataclass(frozen=True)
 class Payload:
     """One image as the answer carries it, with the stamps of its first and last byte."""
 
-    encoded: bytes  # base64 text
+    encoded: bytes  # base64 text, or the file itself
     first: Stamp
     whole: Stamp
+    base64: bool = True
+
+
+@dataclass(frozen=True)
+class TaskSeen:
+    """What was seen of a task from outside, at the moments at which somebody looked."""
+
+    submitted: Stamp | None = None
+    running: Stamp | None = None
+    callback: Stamp | None = None
+    polls: int = 0
+    poll_error_ns: int | None = None  # between the last look that found it unfinished and the one that found it done
+    queue_ms: float | None = None
+    server_ms: float | None = None
+    task_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +98,8 @@ class Answer:
     body_head: str | None = None
     error: ApiError | None = None
     finals: tuple[Payload, ...] = ()
+    links: tuple[str, ...] = ()  # where the images lie that the answer does not hold; never written anywhere
+    linked: tuple[tuple[Stamp, Stamp], ...] = ()  # first byte and whole of what held each link
     partials: tuple[tuple[Stamp, Stamp], ...] = ()  # first byte and whole of each partial image's frame
     first_event: Stamp | None = None
     sse_events: int = 0
@@ -76,21 +108,29 @@ class Answer:
     resolved_quality: str | None = None
     resolved_format: str | None = None
     usage: Usage | None = None
+    text_model: str | None = None
+    deployment: str | None = None
+    task: TaskSeen | None = None
+    body_shape: str | None = None
+    missing_path: str | None = None
     notes: tuple[str, ...] = ()
 
 
 class Route(Protocol):
     """One target of one route family. Made once per run, used for many attempts."""
 
-    endpoint: str
     expendable: bytes | None  # a word in the head of stream events of which only the stamps are wanted
+
+    def endpoint(self, *, edits: bool) -> str:
+        """The path of the API that a call goes to, as its owner documents it; no host."""
+        ...
 
     async def warm_up(self) -> None:
         """Do once, without a network, what the first call of a process pays for: imports, models, codecs."""
         ...
 
     async def exchange(self, call: Call, trace: Trace) -> None:
-        """Make one HTTP exchange and leave what happened in `trace`.
+        """Make one exchange, with whatever further ones belong to it, and leave what happened in `trace`.
 
         Raises:
             ExchangeFailed: it ended early. An error answer is an answer, not a failure.

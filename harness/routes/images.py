@@ -1,74 +1,60 @@
-"""The Images API, ``/v1/images/generations``, plain and streamed, through the official SDK."""
+"""The Images API through the official SDK: generations, and edits where pictures are given; plain and streamed.
+
+Gateways and reverse-engineered services that speak the same wire go this way as well: what is known of them stands in
+their answers' headers, not in how they are asked.
+"""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import httpx
 import openai
+from openai._response import AsyncResponseContextManager
 
-from harness.routes.answer import read_images_answer
-from harness.routes.base import Answer, Call, ExchangeFailed, Target
-from harness.wire.scrub import Scrubber
-from harness.wire.trace import Trace, current_trace
-from harness.wire.transport import StampingTransport, read_through
+from harness.routes.base import Call, Picture
+from harness.routes.dialect import IMAGES
+from harness.routes.sdk import RAW, SdkRoute
 
 
-class RouteFamily:
-    """Generations. The SDK builds, signs and sends; its retries are off, its timeouts are ours."""
+class RouteFamily(SdkRoute):
+    """``/v1/images/generations`` and ``/v1/images/edits``."""
 
-    endpoint = "/v1/images/generations"
-    expendable = b".partial_image"
+    dialect = IMAGES
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._client = self._client_on(
-            StampingTransport(
-                base_url=target.base_url,
-                ca_file=target.ca_file,
-                keepalive_s=target.keepalive_s,
-                max_connections=target.max_connections,
-                path=target.receive_path,
-            )
-        )
+    def endpoint(self, *, edits: bool) -> str:
+        return "/v1/images/edits" if edits else "/v1/images/generations"
 
-    def _client_on(self, transport: httpx.AsyncBaseTransport) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            api_key=self._target.api_key,
-            base_url=self._target.base_url,
-            default_headers={**self._target.headers},
-            max_retries=0,
-            timeout=None,
-            # Annotated for httpx2, accepts an httpx client all the same; a contract test holds that.
-            http_client=httpx.AsyncClient(transport=transport, timeout=None),  # type: ignore[arg-type]
-        )
-
-    async def warm_up(self) -> None:
-        async with self._client_on(httpx.MockTransport(lambda _: httpx.Response(200, json={}))) as client:
-            generate = client.images.with_streaming_response.generate
-            async with generate(model="gpt-image-2", prompt="warm-up", stream=True):
-                return
-
-    async def exchange(self, call: Call, trace: Trace) -> None:
-        headers = {**call.headers, "X-Client-Request-Id": call.client_request_id, "Accept-Encoding": "identity"}
+    def ask(self, client: openai.AsyncOpenAI, call: Call, headers: dict[str, str]) -> AbstractAsyncContextManager[Any]:
         fields: dict[str, Any] = dict(call.fields)
         if call.stream:
             fields["stream"] = True
-        token = current_trace.set(trace)
-        try:
-            # Streaming response for plain calls too: the SDK then leaves the body alone, and the transport keeps it.
-            async with self._client.images.with_streaming_response.generate(**fields, extra_headers=headers) as answer:
-                await read_through(answer.http_response)
-        except openai.APIStatusError as error:
-            # An error answer is an answer: the SDK has read its body through our transport before raising.
-            await error.response.aclose()
-        except (openai.OpenAIError, httpx.HTTPError, httpx.StreamError) as error:
-            raise ExchangeFailed from error
-        finally:
-            current_trace.reset(token)
+        if not call.references:
+            return client.images.with_streaming_response.generate(**fields, extra_headers=headers)
+        if call.edit_form == "json":
+            # The SDK has no method for this form; its client sends it all the same.
+            body = {**fields, "images": [by_url(one) for one in call.references]}
+            if call.mask is not None:
+                body["mask"] = by_url(call.mask)
+            sent = client.post("/images/edits", cast_to=object, body=body, options={"headers": {**headers, **RAW}})
+            return AsyncResponseContextManager(sent)
+        if "moderation" in fields:
+            # The SDK's method lacks the field; the API takes it.
+            fields["extra_body"] = {"moderation": fields.pop("moderation")}
+        if call.mask is not None:
+            fields["mask"] = _file(call.mask)
+        fields["image"] = [_file(one) for one in call.references]
+        edit: AbstractAsyncContextManager[Any] = client.images.with_streaming_response.edit(
+            **fields, extra_headers=headers
+        )
+        return edit
 
-    def read(self, trace: Trace, scrubber: Scrubber) -> Answer:
-        return read_images_answer(trace, scrubber)
 
-    async def aclose(self) -> None:
-        await self._client.close()
+def _file(picture: Picture) -> tuple[str, bytes, str]:
+    return picture.name, picture.data, picture.media_type
+
+
+def by_url(picture: Picture) -> dict[str, str]:
+    """A picture inside of a JSON body."""
+    return {"image_url": f"data:{picture.media_type};base64,{b64encode(picture.data).decode()}"}

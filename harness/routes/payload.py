@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 
 # Marks a place where an image was cut out. Drawn anew in each process: no answer can hold it.
 _PLACE = f"#{secrets.token_hex(12)}-"
-_NAME = b'"b64_json"'
+NAMES = (b'"b64_json"',)
 _WORTH_CUTTING = 512
 _BLANKS = b" \t\r\n"
 
@@ -48,25 +49,27 @@ class Cut:
         return value.encode("utf-8", "replace"), None
 
 
-def cut_base64(data: bytes) -> Cut:
-    """Find the values of ``b64_json``. One that holds an escape is left for the decoder, and so is a short one.
+def cut_base64(data: bytes, names: tuple[bytes, ...] = NAMES) -> Cut:
+    """Find the values of the fields `names`. One that holds an escape is left for the decoder, and so is a short one.
 
     A text that merely quotes such a field cannot be taken for one: inside a JSON string its quotes are escaped.
     """
-    spans: list[tuple[int, int]] = []
-    at = data.find(_NAME)
+    return Cut(data, tuple(sorted(span for name in names for span in _values_of(data, name))))
+
+
+def _values_of(data: bytes, name: bytes) -> Iterator[tuple[int, int]]:
+    at = data.find(name)
     while at >= 0:
-        start = _value_start(data, at + len(_NAME))
+        start = _value_start(data, at + len(name))
         if start is None:
-            at = data.find(_NAME, at + len(_NAME))
+            at = data.find(name, at + len(name))
             continue
         end = data.find(b'"', start)
         if end < 0:
-            break
+            return
         if end - start >= _WORTH_CUTTING and data.find(b"\\", start, end) < 0:
-            spans.append((start, end))
-        at = data.find(_NAME, end + 1)
-    return Cut(data, tuple(spans))
+            yield start, end
+        at = data.find(name, end + 1)
 
 
 def _value_start(data: bytes, at: int) -> int | None:

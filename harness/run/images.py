@@ -30,16 +30,16 @@ def prepare_codecs() -> None:
     Image.init()
 
 
-def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | None) -> Decoded:
-    """Decode one base64 payload and compare it with the request. Never raises for bad data.
+def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | None, base64: bool = True) -> Decoded:
+    """Decode one payload and compare it with the request. Never raises for bad data.
 
     Args:
-        encoded: base64 text as it came.
+        encoded: base64 text as it came, or the file itself where `base64` is false.
         asked_format: png, jpeg or webp; None means the API's default.
         asked_size: "WxH"; None or "auto" leaves the size to the provider.
     """
     try:
-        data = pybase64.b64decode(encoded, validate=True)
+        data = pybase64.b64decode(encoded, validate=True) if base64 else encoded
     except ValueError:
         check = ImageCheck(image_bytes=len(encoded) * 3 // 4, problems=("base64 is invalid or cut short",))
         return Decoded(check, None, b"")

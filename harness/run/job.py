@@ -16,6 +16,7 @@ from harness.routes.base import Answer, Call, ExchangeFailed, Route, Target
 from harness.run.images import Decoded, decode_image
 from harness.run.lag import LagMeter
 from harness.run.record import Exchange, JobFacts, make_attempt, make_event
+from harness.run.references import References
 from harness.run.retry import RetryPolicy
 from harness.run.salt import prompt_hash
 from harness.wire.caps import Caps
@@ -49,6 +50,7 @@ class Setting:
     record_prompts: bool
     lag: LagMeter
     images_dir: Path | None = None
+    references: References = field(default_factory=References)
     # A few at a time: each holds a decoded picture, and more of them than cores are not done any sooner.
     interpreting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
@@ -60,7 +62,7 @@ class Setting:
             run_id=self.run_id,
             job=job,
             model=self.model,
-            endpoint=lane.route.endpoint,
+            endpoint=lane.route.endpoint(edits=job.cell.edits),
             route_kind=lane.kind,
             route_owner=lane.owner,
             started_at=now.isoformat(timespec="milliseconds"),
@@ -68,6 +70,7 @@ class Setting:
             prompt_hash=prompt_hash(job.prompt.text, self.salt),
             prompt_text=job.prompt.text if self.record_prompts else None,
             in_flight=in_flight,
+            reference_bytes=sum(len(picture.data) for picture in self.references.of(job.cell)[0]),
         )
 
     def client_request_id(self, job: Job, number: int) -> str:
@@ -127,11 +130,15 @@ async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
 
 
 async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber: Scrubber) -> Exchange:
+    pictures, mask = setting.references.of(job.cell)
     call = Call(
         fields={"model": setting.model, "prompt": job.prompt.text, **_request(job)},
         stream=job.cell.stream,
         client_request_id=setting.client_request_id(job, number),
         caps=setting.caps,
+        references=pictures,
+        mask=mask,
+        edit_form=job.cell.edit_form or "multipart",
     )
     trace = Trace.of(setting.caps, expendable=lane.route.expendable)
     failure: tuple[str, ...] = ()
@@ -153,7 +160,8 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
         keep = setting.images_dir is not None
         async with setting.interpreting:
             answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job, keep=keep)
-    trace.body.release()
+    for one in trace.all_traces():
+        one.body.release()
     return Exchange(number, call.client_request_id, trace, failure, cancelled, answer, images)
 
 
@@ -170,7 +178,12 @@ def _interpret(
     answer = route.read(trace, scrubber)
     images = []
     for payload in answer.finals:
-        decoded = decode_image(payload.encoded, asked_format=job.cell.output_format, asked_size=job.cell.size)
+        decoded = decode_image(
+            payload.encoded,
+            asked_format=job.cell.output_format,
+            asked_size=job.cell.size,
+            base64=payload.base64,
+        )
         images.append(decoded if keep else replace(decoded, data=b""))
     stripped = tuple(replace(payload, encoded=b"") for payload in answer.finals)
     return replace(answer, finals=stripped), tuple(images)

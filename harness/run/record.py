@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.events import AddressTry, Attempt, CostBasis, Ended, ImageCheck, JobEvent, Marks, Outcome, Span
+from harness.events import AddressTry, Attempt, CostBasis, Ended, ImageCheck, JobEvent, Leg, Marks, Outcome, Span
+from harness.gateways import told_by
 from harness.metrics import job_clocks, phase_reached
 from harness.plan import Job
 from harness.prices import usage_usd
-from harness.routes.base import Answer
+from harness.routes.base import Answer, TaskSeen
 from harness.run.images import Decoded
 from harness.wire import evidence
+from harness.wire import trace as wire_trace
 from harness.wire.clock import WorldClock
 from harness.wire.failures import how_it_ended
 from harness.wire.scrub import Scrubber
 from harness.wire.stamp import Stamp
 from harness.wire.trace import AddressTried, Trace
+
+# Where a cap of our own side stands that is not one of the client's timeouts.
+TIMEOUT_LAYERS = {"abort": "browser.abort", "poll": "client.poll"}
 
 # Statuses with which the API refuses before it does any work: nothing is generated, so nothing is billed.
 REFUSED = frozenset({400, 401, 402, 403, 404, 413, 415, 422, 429})
@@ -51,24 +56,32 @@ class JobFacts:
     prompt_hash: str
     prompt_text: str | None
     in_flight: int
+    reference_bytes: int = 0
 
 
 def make_attempt(exchange: Exchange, zero_ns: int, clock: WorldClock, scrubber: Scrubber) -> Attempt:
     """The attempt's record. `zero_ns` is the job's start."""
     trace, answer = exchange.trace, exchange.answer
-    kept, ids = evidence.kept_headers(trace.headers)
+    deciding = trace.deciding()
+    last = trace if deciding is None else deciding.trace
+    kept, ids = evidence.kept_headers(last.headers)
     kept = {name: scrubber.head(value, evidence.MAX_VALUE_CHARS) or "" for name, value in kept.items()}
     fired = trace.cap_fired
-    cap_s = None if fired is None else trace.caps.get(fired)
+    cap_s = trace.cap_s if fired is None or trace.cap_s is not None else trace.caps.get(fired)
+    told = told_by(dict(last.headers))
+    task = answer.task or TaskSeen()
+    if task.task_id is not None:
+        ids["task-id"] = scrubber.head(task.task_id, evidence.MAX_VALUE_CHARS) or ""
+    server_ms = evidence.server_ms(kept)
     return Attempt(
         number=exchange.number,
         client_request_id=exchange.client_request_id,
         marks=_marks(exchange, zero_ns, clock),
-        ended=how_it_ended(trace, exchange.failure, cancelled=exchange.cancelled),
+        ended=_ended(exchange, deciding),
         cap=fired,
         cap_ms=None if cap_s is None else round(cap_s * clock.time_scale * 1000, 3),
-        failure=exchange.failure,
-        http_status=trace.http_status,
+        failure=exchange.failure if deciding is None else deciding.failure,
+        http_status=last.http_status,
         http_version=trace.http_version,
         headers=kept,
         request_id=ids.pop(evidence.REQUEST_ID, None),
@@ -78,8 +91,8 @@ def make_attempt(exchange: Exchange, zero_ns: int, clock: WorldClock, scrubber: 
         body_head=answer.body_head,
         sse_events=answer.sse_events,
         sse_comments=answer.sse_comments,
-        bytes_up=trace.bytes_up,
-        bytes_down=trace.bytes_down,
+        bytes_up=sum(one.bytes_up for one in trace.all_traces()),
+        bytes_down=sum(one.bytes_down for one in trace.all_traces()),
         longest_silence_ms=clock.ms(0, trace.longest_silence_ns) if trace.longest_silence_ns else None,
         connection_reused=trace.connection_reused,
         addresses=tuple(_address(one, clock) for one in trace.addresses),
@@ -90,8 +103,49 @@ def make_attempt(exchange: Exchange, zero_ns: int, clock: WorldClock, scrubber: 
         stamp_source=trace.stamp_source,
         stamp_error_ms=_stamp_error_ms(exchange, clock),
         unread_ms=clock.ms(0, trace.waited_ns) if trace.stamp_source == "kernel" else None,
-        server_ms=evidence.server_ms(kept),
-        gateway_retries=evidence.gateway_retries(kept),
+        server_ms=server_ms if task.server_ms is None else task.server_ms,
+        queue_ms=task.queue_ms,
+        gateway=told.name,
+        gateway_retries=told.retries,
+        gateway_fallbacks=told.fallbacks,
+        gateway_ms=told.duration_ms,
+        gateway_overhead_ms=told.overhead_ms,
+        cache_hit=told.cache_hit,
+        legs=tuple(_leg(leg, zero_ns, clock) for leg in trace.legs),
+        polls=task.polls,
+        poll_error_ms=_lasted(task.poll_error_ns, clock),
+        body_shape=answer.body_shape,
+        missing_path=answer.missing_path,
+    )
+
+
+def _ended(exchange: Exchange, deciding: wire_trace.Leg | None) -> Ended:
+    """How the attempt ended: as its last needed exchange did, where the first one went well."""
+    if deciding is None or exchange.trace.cap_fired is not None or exchange.cancelled:
+        return how_it_ended(exchange.trace, exchange.failure, cancelled=exchange.cancelled)
+    return how_it_ended(deciding.trace, deciding.failure, cancelled=False)
+
+
+def _leg(leg: wire_trace.Leg, zero_ns: int, clock: WorldClock) -> Leg:
+    trace = leg.trace
+
+    def at(ns: int | None) -> float | None:
+        return None if ns is None else clock.ms(zero_ns, ns)
+
+    started_ns = trace.started_ns or zero_ns
+    return Leg(
+        kind=leg.kind,
+        number=leg.number,
+        started_at_ms=clock.ms(zero_ns, started_ns),
+        request_sent_at_ms=at(trace.request_sent_ns),
+        first_byte_at_ms=at(trace.first_byte_ns),
+        ended_at_ms=clock.ms(zero_ns, trace.ended_ns or started_ns),
+        ended=how_it_ended(trace, leg.failure, cancelled=False),
+        http_status=trace.http_status,
+        bytes_down=trace.bytes_down,
+        connection_reused=trace.connection_reused,
+        said=leg.said,
+        failure=leg.failure,
     )
 
 
@@ -135,12 +189,26 @@ def _marks(exchange: Exchange, zero_ns: int, clock: WorldClock) -> Marks:
             for first, whole in pairs
         )
 
-    finals = spans([(payload.first, payload.whole) for payload in answer.finals])
+    # A link is the final image's frame as far as the answer goes; the fetch has marks of its own.
+    finals = spans([(payload.first, payload.whole) for payload in answer.finals] or answer.linked)
     final_at = max((span.whole_at_ms for span in finals), default=None)
     rendering = [image.render_ms for image in exchange.images if image.render_ms is not None]
     # Decoding runs on this machine's clock, after the world's: it is added as it is, never scaled.
-    rendered_at = None if final_at is None or not rendering else round(final_at + sum(rendering), 3)
+    downloads = [leg.trace for leg in trace.legs if leg.kind == "download"]
+    fetched = bool(downloads) and len(answer.finals) == len(answer.links)
+    downloaded_ns = max((one.body_end_ns or 0 for one in downloads), default=0) if fetched else 0
+    here_ns = downloaded_ns or max((payload.whole.ns for payload in answer.finals), default=0)
+    rendered_at = None
+    if here_ns and trace.painted_ns is not None:
+        rendered_at = round(clock.ms(zero_ns, here_ns) + max(trace.painted_ns - here_ns, 0) / 1e6, 3)
+    elif here_ns and rendering:
+        rendered_at = round(clock.ms(zero_ns, here_ns) + sum(rendering), 3)
+    task = answer.task or TaskSeen()
     started_ns = trace.started_ns or zero_ns
+
+    def stamped(stamp: Stamp | None) -> float | None:
+        return at(None if stamp is None else stamp.ns)
+
     return Marks(
         started_at_ms=clock.ms(zero_ns, started_ns),
         pool_acquired_at_ms=at(trace.pool_acquired_ns),
@@ -156,8 +224,13 @@ def _marks(exchange: Exchange, zero_ns: int, clock: WorldClock) -> Marks:
         final_images=finals,
         final_image_at_ms=final_at,
         body_end_at_ms=at(trace.body_end_ns),
+        submitted_at_ms=stamped(task.submitted),
+        running_at_ms=stamped(task.running),
+        callback_at_ms=stamped(task.callback),
+        download_began_at_ms=at(min((one.started_ns or zero_ns for one in downloads), default=None)),
+        downloaded_at_ms=at(downloaded_ns or None),
         rendered_at_ms=rendered_at,
-        last_byte_at_ms=at(trace.last_byte_ns),
+        last_byte_at_ms=at(max((one.last_byte_ns or 0 for one in trace.all_traces()), default=0) or None),
         ended_at_ms=clock.ms(zero_ns, trace.ended_ns or started_ns),
     )
 
@@ -176,6 +249,8 @@ def make_event(
     checks = tuple(image.check for image in final.images)
     outcome = outcome_of(final, last.ended, facts.job.cell.n)
     cost_usd, basis = cost_of(facts, answer, outcome, last.http_status)
+    if last.cache_hit:
+        cost_usd, basis = 0.0, "not_billed"
     clocks: dict[str, Any] = {**job_clocks(attempts)}
     notes = list(answer.notes)
     if final.images and len(final.images) != facts.job.cell.n:
@@ -192,8 +267,13 @@ def make_event(
         request_id=last.request_id,
         retry_count=len(attempts) - 1,
         retry_reason=retry_reason,
+        text_model=answer.text_model,
+        deployment=answer.deployment,
+        gateway=last.gateway,
         gateway_retries=last.gateway_retries,
-        timeout_layer=f"client.{last.cap}" if last.cap else None,
+        gateway_fallbacks=last.gateway_fallbacks,
+        cache_hit=last.cache_hit,
+        timeout_layer=TIMEOUT_LAYERS.get(last.cap, f"client.{last.cap}") if last.cap else None,
         **clocks,
         host_lag_ms=clock.ms(0, host_lag_ns),
         bytes_up=sum(attempt.bytes_up for attempt in attempts),
@@ -259,6 +339,10 @@ def _shape(facts: JobFacts) -> dict[str, Any]:
         "prompt_complexity": job.prompt.complexity,
         "prompt_hash": facts.prompt_hash,
         "prompt_text": facts.prompt_text,
+        "reference_images": cell.reference_images,
+        "reference_bytes": facts.reference_bytes,
+        "mask": cell.mask,
+        "edit_form": (cell.edit_form or "multipart") if cell.edits else None,
         "in_flight": facts.in_flight,
     }
 
@@ -266,11 +350,13 @@ def _shape(facts: JobFacts) -> dict[str, Any]:
 def outcome_of(exchange: Exchange, ended: Ended, asked_n: int) -> Outcome:
     """What became of the job, from its last attempt."""
     trace, answer = exchange.trace, exchange.answer
+    deciding = trace.deciding()
+    status = trace.http_status if deciding is None else deciding.trace.http_status
     if ended == "cancelled":
         return "cancelled"
     if trace.http_status is None and trace.request_sent_ns is None and trace.bytes_down == 0:
         return "unreachable"
-    if answer.error is not None or (trace.http_status or 0) >= 400:
+    if answer.error is not None or (status or 0) >= 400:
         return "error"
     if exchange.images:
         checks: list[ImageCheck] = [image.check for image in exchange.images]

@@ -37,6 +37,7 @@ from harness.run.journal import Journal
 from harness.run.lag import LagMeter
 from harness.run.progress import RunProgress
 from harness.run.proofs import last_proof
+from harness.run.references import References
 from harness.run.retry import RetryPolicy
 from harness.run.runner import Ending, Runner
 from harness.run.salt import load_salt
@@ -180,7 +181,7 @@ def _setting(
 ) -> Setting:
     lanes = {}
     for name, spec in scenario.routes.items():
-        target = _target(scenario, spec, env, entries)
+        target = _target(scenario, spec, env, entries, clock)
         lanes[name] = Lane(spec.kind, spec.owner, target, make_route(spec.kind, target))
     asked, retry = scenario.timeouts, scenario.retry
     caps = {
@@ -198,10 +199,13 @@ def _setting(
         record_prompts=scenario.record_prompts,
         lag=lag,
         images_dir=images_dir,
+        references=References(scenario.references, scenario.mask_file),
     )
 
 
-def _target(scenario: Scenario, spec: RouteSpec, env: Mapping[str, str], entries: Mapping[str, str]) -> Target:
+def _target(
+    scenario: Scenario, spec: RouteSpec, env: Mapping[str, str], entries: Mapping[str, str], clock: WorldClock
+) -> Target:
     if spec.simulated:
         base_url, key = entries[spec.simulator_layer or "direct"], SIMULATOR_KEY
     else:
@@ -214,6 +218,8 @@ def _target(scenario: Scenario, spec: RouteSpec, env: Mapping[str, str], entries
         spec.ca_file,
         keepalive_s=scenario.connections.keepalive,
         max_connections=scenario.connections.max,
+        options=spec.options,
+        time_scale=clock.time_scale,
     )
 
 

@@ -17,9 +17,15 @@ FIELDS = (
     "partial_images",
     "background",
     "moderation",
+    "reference_images",
+    "mask",
+    "edit_form",
 )
 ALIASES = {"format": "output_format", "compression": "output_compression"}
 MAX_CELLS = 2_000
+
+# What is not a field of the request's own: the references go as files.
+_OURS = frozenset({"id", "route", "reference_images", "mask", "edit_form"})
 
 Axes = Mapping[str, Sequence[object]]
 
@@ -39,10 +45,18 @@ class Cell:
     partial_images: int | None = None
     background: str | None = None
     moderation: str | None = None
+    reference_images: int = 0  # 1 or more: an edit, not a generation
+    mask: bool = False
+    edit_form: str | None = None  # multipart or json; only of an edit
+
+    @property
+    def edits(self) -> bool:
+        """Whether this asks for an edit of given pictures."""
+        return self.reference_images > 0
 
     def request(self) -> dict[str, object]:
         """The fields to send, beside model and prompt: only those that were asked for."""
-        fields = {name: value for name, value in asdict(self).items() if name not in ("id", "route")}
+        fields = {name: value for name, value in asdict(self).items() if name not in _OURS}
         fields["n"] = None if self.n == 1 else self.n
         fields["stream"] = True if self.stream else None
         return {name: value for name, value in fields.items() if value is not None}
@@ -113,7 +127,7 @@ def _product_size(axes: Axes) -> int:
 
 
 def _matches(fields: Mapping[str, object], rule: Axes) -> bool:
-    neutral = {"n": 1, "stream": False}
+    neutral = {"n": 1, "stream": False, "reference_images": 0, "mask": False}
     return bool(rule) and all(
         fields.get(name, neutral.get(name)) in [neutral.get(name) if v is None else v for v in values]
         for name, values in rule.items()
@@ -125,6 +139,8 @@ def make_cell(fields: Mapping[str, object]) -> Cell:
     plain: dict[str, object] = {name: fields.get(name) for name in FIELDS}
     plain["n"] = plain["n"] or 1
     plain["stream"] = bool(plain["stream"]) or plain["partial_images"] is not None
+    plain["reference_images"] = plain["reference_images"] or 0
+    plain["mask"] = bool(plain["mask"])
     return Cell(id=_cell_id(plain), **plain)  # type: ignore[arg-type]
 
 
@@ -148,4 +164,8 @@ def _cell_id(fields: Mapping[str, object]) -> str:
         parts.append(f"background-{fields['background']}")
     if fields["moderation"] is not None:
         parts.append(f"moderation-{fields['moderation']}")
+    if fields["reference_images"]:
+        parts.append(f"edit-{fields['reference_images']}{'-mask' if fields['mask'] else ''}")
+    if fields["edit_form"] is not None:
+        parts.append(str(fields["edit_form"]))
     return "/".join(parts)

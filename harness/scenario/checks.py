@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from harness.scenario.cells import FIELDS, Cell, Placed, expand
+from harness.scenario.family_checks import check_family_cell
 from harness.scenario.fields import check_model
 from harness.scenario.findings import SECRET_FIX, Findings, as_list, as_map
 from harness.scenario.models import ENV_REFERENCE, Matrix, RequestFields
@@ -161,6 +162,7 @@ def check_cells(tree: Mapping[str, object], findings: Findings) -> None:
     seen: dict[str, Placed] = {}
     for placed in result.cells:
         _check_cell(placed, routes, findings)
+        check_family_cell(placed, tree, findings)
         if placed.cell.id in seen and not findings.known(placed.origin):
             findings.add(
                 placed.origin, f"the cell {placed.cell.id} is there already", "drop it here, or make it differ"

@@ -11,12 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-from harness.scenario.words import Mistake, listing, looks_secret, nearest, secret_name, show
-
-# One line a route kind: the name that a scenario writes, and what it does. `harness.routes` holds the code.
-ROUTE_KINDS: dict[str, str] = {
-    "images": "POST {base_url}/images/generations, answered as JSON or as an event stream",
-}
+from harness.scenario.words import Mistake, looks_secret, secret_name, show
 
 GPT_IMAGE_2 = ("gpt-image-2", "gpt-image-2-2026-04-21")
 KNOWN_MODELS = (
@@ -156,14 +151,6 @@ def check_env_name(name: str) -> str:
     return name
 
 
-def check_route_kind(kind: str) -> str:
-    """One of `ROUTE_KINDS`."""
-    if kind not in ROUTE_KINDS:
-        near = nearest(kind, ROUTE_KINDS)
-        raise Mistake(f"{show(kind)} is no route kind", f"write {near or listing(ROUTE_KINDS)}")
-    return kind
-
-
 def read_status(value: object) -> object:
     """A status to retry, as text; a plain number is fine."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -187,7 +174,6 @@ def listed(value: object) -> object:
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Line = Annotated[str, Field(max_length=300), AfterValidator(one_line)]
 Model = Annotated[str, Field(max_length=128), AfterValidator(check_model)]
-RouteKind = Annotated[str, AfterValidator(check_route_kind), WithJsonSchema({"enum": list(ROUTE_KINDS)})]
 BaseUrl = Annotated[str, Field(max_length=2000), AfterValidator(check_base_url)]
 EnvName = Annotated[
     str, AfterValidator(check_env_name), WithJsonSchema({"type": "string", "pattern": ENV_NAME.pattern})
@@ -202,6 +188,9 @@ Duration = Annotated[
     ),
 ]
 
+Age = Annotated[float, BeforeValidator(read_duration), Field(gt=0, le=30 * 86_400, allow_inf_nan=False),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}]})]  # fmt: skip
+
 Quality = Literal["auto", "low", "medium", "high"]
 Size = Annotated[str, Field(max_length=40), AfterValidator(check_size)]
 OutputFormat = Literal["png", "jpeg", "webp"]
@@ -210,5 +199,7 @@ Count = Annotated[int, Field(ge=1, le=10)]
 Partials = Annotated[int, Field(ge=0, le=3)]
 Background = Literal["auto", "opaque", "transparent"]
 Moderation = Literal["auto", "low"]
+References = Annotated[int, Field(ge=0, le=16)]
+EditForm = Literal["multipart", "json"]
 Tuple = Annotated[tuple[T, ...], Field(strict=False)]
 Many = Annotated[tuple[T | None, ...], Field(strict=False, min_length=1), BeforeValidator(listed)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import Problem, ScenarioError
-from harness.scenario import checks
+from harness.scenario import checks, family_checks
 from harness.scenario.cells import ALIASES
 from harness.scenario.findings import Findings, as_list, as_map
 from harness.scenario.models import Scenario
@@ -65,12 +65,15 @@ def _load(raw: bytes, file: str, folder: Path, env: Mapping[str, str] | None) ->
     findings = Findings(document)
     _join_prompts(document, tree, folder, findings, digest)
     _find_ca_files(tree, folder, findings)
+    for data in family_checks.check_references(tree, folder, findings):
+        digest.update(data)
     scenario: Scenario | None = None
     try:
         scenario = Scenario.model_validate(tree, context=checks.size_rules(tree))
     except ValidationError as error:
         findings.add_errors(error.errors(include_url=False, include_input=False), tree)
     checks.check_routes(tree, env, findings)
+    family_checks.check_families(tree, findings)
     checks.check_secrets(tree, findings)
     checks.check_simulator(tree, findings)
     checks.check_prompts(tree, findings)

@@ -8,15 +8,17 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
 
 from harness.conditions import CapKind, Caps, LayerCap, Objective, RouteConditions
 from harness.scenario import fields as f
 from harness.scenario.cells import FIELDS, Cell, expand
+from harness.scenario.families import FAMILIES, FamilyOptions, Options, options_of
 from harness.scenario.objectives import check_objective, parse_objective
+from harness.scenario.words import Mistake, listing, nearest, show
 
 Complexity = Literal["simple", "medium", "complex"]
-Owner = Literal["openai", "azure", "gateway", "reverse", "client_infrastructure", "simulator"]
+Owner = Literal["openai", "azure", "gateway", "task_provider", "reverse", "client_infrastructure", "simulator"]
 
 ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -52,6 +54,11 @@ class RequestFields(_Model):
     partial_images: f.Partials | None = Field(None, description="0 to 3 previews; each costs about 100 output tokens.")
     background: f.Background | None = Field(None, description="auto, opaque or transparent (png and webp only).")
     moderation: f.Moderation | None = Field(None, description="auto or low.")
+    reference_images: f.References | None = Field(
+        None, description="Pictures to edit, 0 to 16; from `references`, or made up. Each counts against the limits."
+    )
+    mask: bool | None = Field(None, description="Send a mask with the first reference image.")
+    edit_form: f.EditForm | None = Field(None, description="How an edit is sent: multipart (default) or json.")
 
 
 class Selection(_Model):
@@ -69,6 +76,9 @@ class Selection(_Model):
     partial_images: f.Many[f.Partials] = Field((), description="0 to 3 previews; implies `stream`.")
     background: f.Many[f.Background] = Field((), description="auto, opaque or transparent.")
     moderation: f.Many[f.Moderation] = Field((), description="auto or low.")
+    reference_images: f.Many[f.References] = Field((), description="Pictures to edit, 0 to 16.")
+    mask: f.Many[bool] = Field((), description="Send a mask with the first reference image or not.")
+    edit_form: f.Many[f.EditForm] = Field((), description="How an edit is sent: multipart or json.")
 
     def given(self) -> dict[str, tuple[object, ...]]:
         """The axes that were written, in the fixed order of `FIELDS`."""
@@ -94,10 +104,22 @@ class ChainLayer(_Model):
     setting: f.Line | None = Field(None, description="The setting's own name: proxy_read_timeout, …")
 
 
-class RouteSpec(_Model):
+def _kind(kind: str) -> str:
+    if kind not in FAMILIES:
+        near = nearest(kind, FAMILIES)
+        raise Mistake(f"{show(kind)} is no route kind", f"write {near or listing(FAMILIES)}")
+    return kind
+
+
+RouteKind = Annotated[str, AfterValidator(_kind), WithJsonSchema({"enum": list(FAMILIES)})]
+
+
+class RouteSpec(FamilyOptions):
     """A way to reach the model. Holds names of environment variables, never a secret."""
 
-    kind: f.RouteKind = Field("images", description="Route family: " + "; ".join(f.ROUTE_KINDS))
+    kind: RouteKind = Field(
+        "images", description="; ".join(f"{name}: {family.sentence}" for name, family in FAMILIES.items())
+    )
     base_url: f.BaseUrl = Field(description="http(s) URL up to and with /v1, simulator://, or simulator://<layer>.")
     owner: Owner = Field(description="Who can show authoritative logs for this route.")
     api_key_env: f.EnvName | None = Field(None, description="Name of the environment variable that holds the key.")
@@ -105,6 +127,9 @@ class RouteSpec(_Model):
     direct: bool = Field(False, description="The most direct route at hand, which the others are compared with.")
     ca_file: str | None = Field(None, min_length=1, description="PEM file of an own certificate authority.")
     chain: f.Tuple[ChainLayer] = Field((), description="Declared layers on the way, in order, with their caps.")
+    hops: f.Tuple[f.Slug] = Field(
+        (), description="Routes that enter the same chain further in, outermost first; `harness hops` walks them."
+    )
     _name: str = PrivateAttr("")
 
     @property
@@ -121,6 +146,11 @@ class RouteSpec(_Model):
     def simulator_layer(self) -> str | None:
         """The layer under `simulator.layers` that this route goes through, or None for the API itself."""
         return (self.base_url.removeprefix("simulator://") or None) if self.simulated else None
+
+    @property
+    def options(self) -> Options | None:
+        """What its own family reads."""
+        return options_of(self, self.kind)
 
     def secret_env_names(self) -> tuple[str, ...]:
         """Every environment variable whose value goes to this route: their values are known secrets."""
@@ -201,6 +231,13 @@ class Scenario(_Model):
         (), description="Prompts, as text or {text, complexity, expect_text}. All cells of a block use the same one."
     )
     prompts_file: str | None = Field(None, min_length=1, description="A YAML file with prompts, beside this one.")
+    references: f.Tuple[str] = Field(
+        (), description="Picture files for edits (png, jpeg, webp), beside this file; without them some are made up."
+    )
+    mask_file: str | None = Field(None, min_length=1, description="PNG with an alpha channel, of the first one's size.")
+    link_check: f.Tuple[f.Age] = Field(
+        (), description="Ages at which results given as links are fetched again, by `harness links`: [1h, 23h, 25h]."
+    )
     record_prompts: bool = Field(False, description="Write the prompts' text into the journal.")
     defaults: RequestFields = Field(RequestFields(), description="Request fields that every cell shares.")
     matrix: Matrix = Field(Matrix(), description="Axes that are crossed into cells.")

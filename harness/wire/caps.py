@@ -21,6 +21,6 @@ class Caps:
     total_s: float | None = None
 
     def get(self, name: CapName) -> float | None:
-        """The cap of that name."""
-        value: float | None = getattr(self, f"{name}_s")
+        """The cap of that name; None for one that is not set, or not of this kind."""
+        value: float | None = getattr(self, f"{name}_s", None)
         return value

@@ -6,6 +6,9 @@ Headers that name internal hosts, accounts or projects are left out on purpose, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+
+from harness.gateways import gateways
 
 MAX_VALUE_CHARS = 200
 
@@ -26,18 +29,8 @@ ID_HEADERS = frozenset(
         "x-azure-ref",
         "x-vercel-id",
         "fly-request-id",
-        "x-litellm-call-id",
         "llm_provider-x-request-id",
-        "x-portkey-trace-id",
-        "x-generation-id",
-        "helicone-id",
-        "cf-aig-log-id",
-        "cf-aig-event-id",
-        "x-kong-request-id",
-        "ngrok-aig-request-id",
         "x-inference-id",
-        "x-api-request-id",
-        "x-oneapi-request-id",
         "x-correlation-id",
         "x-cloud-trace-context",
         "traceparent",
@@ -74,13 +67,7 @@ _NAMES = frozenset(
         "x-squid-error",
         "x-amzn-errortype",
         "x-amz-cf-pop",
-        "x-provider-name",
         "x-simulator-time-scale",
-        "x-litellm-version",
-        "x-litellm-response-duration-ms",
-        "x-litellm-overhead-duration-ms",
-        "x-litellm-attempted-retries",
-        "x-litellm-attempted-fallbacks",
         "x-litellm-timeout",
     }
 )
@@ -88,14 +75,26 @@ _NAMES = frozenset(
 _PREFIXES = ("x-ratelimit-", "x-envoy-", "x-portkey-", "x-kong-", "cf-aig-", "llm_provider-x-ratelimit-")
 
 
+@cache
+def id_headers() -> frozenset[str]:
+    """Names of headers that hold an id, those of the known gateways included."""
+    return ID_HEADERS.union(*(one.ids for one in gateways()))
+
+
+@cache
+def evidence_headers() -> frozenset[str]:
+    """Names of headers that say something else worth keeping."""
+    return _NAMES.union(*(one.headers() for one in gateways())) - id_headers()
+
+
 def kept_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
     """Split the response's headers (lower-case names) into (evidence, ids); everything else is dropped."""
     evidence: dict[str, str] = {}
     ids: dict[str, str] = {}
     for name, value in headers:
-        if name in ID_HEADERS:
+        if name in id_headers():
             ids[name] = value[:MAX_VALUE_CHARS]
-        elif name in _NAMES or name.startswith(_PREFIXES):
+        elif name in evidence_headers() or name.startswith(_PREFIXES):
             evidence[name] = value[:MAX_VALUE_CHARS]
     return evidence, ids
 
@@ -113,13 +112,4 @@ def server_ms(evidence: dict[str, str]) -> float | None:
         value = _number(evidence.get(name))
         if value is not None and value >= 0:
             return value
-    return None
-
-
-def gateway_retries(evidence: dict[str, str]) -> int | None:
-    """How many retries a gateway says it made; Portkey's −1 (it gave up) is not a count and stays null."""
-    for name in ("x-litellm-attempted-retries", "x-portkey-retry-attempt-count"):
-        value = _number(evidence.get(name))
-        if value is not None and value >= 0:
-            return int(value)
     return None

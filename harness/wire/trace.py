@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from harness.events import AddressFamily, CapName, ReceivePath, StampSource
+from harness.events import AddressFamily, CapName, LegKind, ReceivePath, StampSource, TaskState
 from harness.wire.body import StampedBody
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
@@ -28,6 +28,18 @@ class AddressTried:
     connected: bool
     tcp_ns: int
     rtt_ns: int | None = None
+
+
+@dataclass
+class Leg:
+    """A further exchange of the same attempt: a poll, the download of a result, a callback that came in."""
+
+    kind: LegKind
+    number: int
+    trace: Trace
+    link: int = 0  # of a download: which of the answer's links
+    said: TaskState | None = None
+    failure: tuple[str, ...] = ()
 
 
 @dataclass
@@ -68,6 +80,10 @@ class Trace:
     not_http: bool = False  # what came made no sense
 
     cap_fired: CapName | None = None
+    cap_s: float | None = None  # of a cap that is not one of `caps`: what it is, in seconds of this machine
+    legs: list[Leg] = field(default_factory=list)
+    leg_counts: dict[LegKind, int] = field(default_factory=dict)  # those that were let go included
+    painted_ns: int | None = None  # a client that draws the image itself has drawn it
 
     @classmethod
     def of(cls, caps: Caps, *, expendable: bytes | None) -> Trace:
@@ -108,11 +124,37 @@ class Trace:
         self.last_read = arrived
         self.bytes_down += count
 
+    def leg(self, kind: LegKind) -> Leg:
+        """Begin a further exchange of this attempt, under the same caps."""
+        number = self.leg_counts[kind] = self.leg_counts.get(kind, 0) + 1
+        self.legs.append(Leg(kind, number, Trace(self.caps)))
+        return self.legs[-1]
+
     def finish(self) -> None:
         """The attempt is over, however it ended."""
-        if self.ended_ns is None:
-            self.ended_ns = self.body_end_ns or WorldClock.now_ns()
-            self._note_silence(self.ended_ns)
+        if self.ended_ns is not None:
+            return
+        own_ns = self.body_end_ns or WorldClock.now_ns()
+        self._note_silence(own_ns)
+        for leg in self.legs:
+            leg.trace.finish()
+        last_ns = max((leg.trace.ended_ns or 0 for leg in self.legs), default=0)
+        # A cap fires when it fires, and not when the last poll before it was over.
+        self.ended_ns = max(own_ns, last_ns) if self.cap_fired is None else WorldClock.now_ns()
+
+    def deciding(self) -> Leg | None:
+        """The further exchange that decided how the attempt ended, where the first one went well; else None."""
+        if self.body_end_ns is None or (self.http_status or 0) >= 400:
+            return None
+        told = [leg for leg in self.legs if leg.kind in ("poll", "result", "download")]
+        failed = [leg for leg in told if leg.trace.body_end_ns is None or (leg.trace.http_status or 0) >= 400]
+        # A poll that failed decides only when no later one went well.
+        decided = [leg for leg in failed if leg.kind != "poll" or leg is told[-1]]
+        return decided[0] if decided else None
+
+    def all_traces(self) -> tuple[Trace, ...]:
+        """This exchange and the further ones, in order."""
+        return (self, *(leg.trace for leg in self.legs))
 
     def read_cap(self) -> tuple[CapName, float] | None:
         """Which cap bounds the next read, and how many seconds of it are left; None when none does."""
