@@ -73,9 +73,9 @@ class Links:
             self._expired.add(token)
 
 
-def address(host: str, token: str, content_type: str) -> str:
+def address(home: str, token: str, content_type: str) -> str:
     """The link to a file, at the address that the caller knows this port by."""
-    return f"http://{host}/files/{token}.{content_type.partition('/')[2]}"
+    return f"{home}/files/{token}.{content_type.partition('/')[2]}"
 
 
 class Files:
