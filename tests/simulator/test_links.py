@@ -16,7 +16,7 @@ from harness.simulator.clock import SimClock
 from harness.simulator.links import Links, address
 from harness.simulator.process import spawn
 from tests.simulator.asking import LOW, post, truths
-from tests.simulator.tasking import APIS, result, world
+from tests.simulator.tasking import APIS, CLIENT, result, world
 
 
 def test_a_file_is_kept_for_its_time_and_its_token_is_remembered() -> None:
@@ -39,11 +39,11 @@ def test_an_expired_link_is_denied_as_object_stores_do_and_one_that_never_was_is
     api, log = APIS["replicate"], tmp_path / "truth.jsonl"
     with spawn(world(), log=log) as sim:
         told = api.submit(sim, prefer="wait").json()
-        (url,) = result(api, sim, told["id"], told)
-        fresh, head = httpx.get(url, timeout=30), httpx.head(url, timeout=30)
-        moved = httpx.post(f"{sim.entries['direct'].removesuffix('/v1')}/sim/clock", json={"advance_s": 3600})
-        stale = httpx.get(url, timeout=30)
-        unknown = httpx.get(f"{api.base(sim)}/files/{'0' * 32}.png", timeout=30)
+        (url,) = result(api, told)
+        fresh, head = CLIENT.get(url), CLIENT.head(url)
+        moved = CLIENT.post(f"{sim.entries['direct'].removesuffix('/v1')}/sim/clock", json={"advance_s": 3600})
+        stale = CLIENT.get(url)
+        unknown = CLIENT.get(f"{api.base(sim)}/files/{'0' * 32}.png")
         assert api.poll(sim, told["id"]).json()["status"] == "succeeded"
     assert fresh.status_code == 200
     assert head.headers["etag"] == fresh.headers["etag"]
@@ -60,15 +60,15 @@ def test_a_link_lives_as_long_as_its_api_says_or_as_the_world_does() -> None:
         urls = {}
         for name, api in APIS.items():
             task_id = api.id_of(api.submit(sim).json())
-            urls[name] = result(api, sim, task_id, api.wait(sim, task_id)[0])[0]
-        httpx.post(f"{APIS['task'].base(sim)}/sim/clock", json={"advance_s": 100}, timeout=30)
-        assert {httpx.get(url, timeout=30).status_code for url in urls.values()} == {403}
+            urls[name] = result(api, api.wait(sim, task_id)[0])[0]
+        CLIENT.post(f"{APIS['task'].base(sim)}/sim/clock", json={"advance_s": 100})
+        assert {CLIENT.get(url).status_code for url in urls.values()} == {403}
     with spawn(world()) as sim:
         task_id = APIS["evolink"].id_of(APIS["evolink"].submit(sim).json())
         url = APIS["evolink"].wait(sim, task_id)[0]["results"][0]
         for advance_s, status in ((80_000, 200), (10_000, 403)):
-            httpx.post(f"{APIS['task'].base(sim)}/sim/clock", json={"advance_s": advance_s}, timeout=30)
-            assert httpx.get(url, timeout=30).status_code == status
+            CLIENT.post(f"{APIS['task'].base(sim)}/sim/clock", json={"advance_s": advance_s})
+            assert CLIENT.get(url).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_a_link_lives_as_long_as_its_api_says_or_as_the_world_does() -> None:
 def test_the_clock_goes_forward_only_and_by_a_number(body: bytes) -> None:
     with spawn({}) as sim:
         url = f"{sim.entries['direct'].removesuffix('/v1')}/sim/clock"
-        assert httpx.post(url, content=body, timeout=30).status_code == 400
-        assert httpx.post(url, json={"advance_s": 0}, timeout=30).json() == {"advanced_s": 0}
+        assert CLIENT.post(url, content=body).status_code == 400
+        assert CLIENT.post(url, json={"advance_s": 0}).json() == {"advanced_s": 0}
 
 
 def test_what_waits_for_the_worlds_time_comes_due_when_it_is_moved() -> None:
@@ -107,10 +107,12 @@ def test_an_answer_that_is_waited_for_comes_when_the_clock_is_moved() -> None:
     with spawn({"time_scale": 1, "layers": {"jobs": {"speaks": "task"}}}) as sim:
         base = sim.entries["jobs"]
         headers = {"authorization": "Bearer sk-sim-test"}
-        told = httpx.post(f"{base}/v1/tasks", json={"prompt": "x", "quality": "high"}, headers=headers, timeout=30)
-        httpx.post(f"{base}/sim/clock", json={"advance_s": 1000}, timeout=30)
+        told = CLIENT.post(f"{base}/v1/tasks", json={"prompt": "x", "quality": "high"}, headers=headers)
+        CLIENT.post(f"{base}/sim/clock", json={"advance_s": 1000})
         began = time.monotonic()
-        while (answer := httpx.get(f"{base}/v1/tasks/{told.json()['id']}", headers=headers).json())["status"] != "done":
+        while (answer := CLIENT.get(f"{base}/v1/tasks/{told.json()['id']}", headers=headers).json())[
+            "status"
+        ] != "done":
             assert time.monotonic() - began < 10
             time.sleep(0.01)
     assert httpx.URL(answer["result"]["url"]).path.endswith(".png")
