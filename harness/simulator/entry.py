@@ -56,7 +56,7 @@ class Entry:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         client_id = headers.get("x-client-request-id")
         # A pure function of seed and id: the same job takes the same time in every run and in any order.
-        dice = random.Random(f"{self._world.seed}/{_stable(client_id) or f'{self.name}-{self._count}'}")
+        dice = random.Random(f"{self._world.seed}/{stable(client_id) or f'{self.name}-{self._count}'}")
         truth = Truth(
             client_request_id=client_id,
             request_id=f"req_{uuid.uuid4().hex}",
@@ -163,7 +163,7 @@ class Entry:
                 raise faults.rate_limited(self._limit.limit, used, shape.n, wait_s)
 
 
-def _stable(client_id: str | None) -> str | None:
+def stable(client_id: str | None) -> str | None:
     """The part of a client's id that is the job's own: what stands behind the run's name, if it looks like that."""
     found = re.match(r"harness-([0-9a-f]{12})", client_id or "")
     return found[1] if found else client_id

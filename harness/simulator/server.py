@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import socket
@@ -15,20 +16,39 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
+from harness.simulator import faults, task_faults
 from harness.simulator.clock import SimClock
 from harness.simulator.entry import Entry
+from harness.simulator.links import Files, Links
 from harness.simulator.loop import settle
+from harness.simulator.page import Browsers
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
+from harness.simulator.task_desk import Desk
+from harness.simulator.task_evolink import EvoLink
+from harness.simulator.task_fal import Fal
+from harness.simulator.task_generic import Generic
+from harness.simulator.task_kie import Kie
+from harness.simulator.task_replicate import Replicate
+from harness.simulator.tasks import Wire
 from harness.simulator.truth import TruthLog
 from harness.simulator.world import Layer, World
 
 GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told to stop
 PATH = "/v1/images/generations"
+MOST_ADVANCE_S = 10 * 366 * 86_400.0  # no date is beyond what calendars can say
+AT_ROOT = {"azure", "fal", "replicate", "kie", "task"}  # wires whose base URL has no path
+TASK_WIRES: dict[str, Wire] = {
+    "evolink": EvoLink(),
+    "fal": Fal(),
+    "kie": Kie(),
+    "replicate": Replicate(),
+    "task": Generic(),
+}
 
 
-def router(entry: Entry, clock: SimClock) -> Router:
-    """The paths of one port. The router hands `send` through untouched, which the entry relies on."""
+def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
+    """The paths of one port. `send` is handed through untouched, or as its like: the entry relies on its transport."""
 
     def reply(value: object, status: int = 200) -> JSONResponse:
         return JSONResponse(value, status, headers={"x-simulator-time-scale": clock.shown})
@@ -43,13 +63,33 @@ def router(entry: Entry, clock: SimClock) -> Router:
         message = f"Invalid URL ({request.method} {request.url.path})"
         return reply({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}, 404)
 
-    return Router(
-        [
-            Route(PATH, entry, methods=["POST"]),
-            Route("/v1/models", models),
-            Route("/healthz", health),
-            Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
-        ]
+    async def move(request: Request) -> JSONResponse:
+        """``POST /sim/clock {"advance_s": 3600}``: the world's time goes on, and what waits for it comes due."""
+        try:
+            asked = await request.json()
+            wanted_s = float(asked["advance_s"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            wanted_s = math.nan
+        if not 0 <= wanted_s <= MOST_ADVANCE_S - clock.advanced_s:
+            return reply({"error": {"message": "advance_s: seconds from 0 to ten years in all"}}, 400)
+        clock.advance(wanted_s)
+        return reply({"advanced_s": clock.advanced_s})
+
+    own = (
+        entry.routes()
+        if isinstance(entry, Desk)
+        else [Route(PATH, entry, methods=["POST"]), Route("/v1/models", models)]
+    )
+    return Browsers(
+        Router(
+            [
+                Route("/healthz", health),
+                Route("/files/{name}", Files(links, clock), methods=["GET", "HEAD"]),
+                Route("/sim/clock", move, methods=["POST"]),
+                *own,
+                Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
+            ]
+        )
     )
 
 
@@ -58,9 +98,17 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     _allow_descriptors()
     clock, profile, log = SimClock(world.time_scale), Profile(world.profile), TruthLog(log_path)
     layers = {"direct": Layer(), **world.layers}
-    entries = {name: Entry(name, layer, world, profile, clock, log) for name, layer in layers.items()}
+    links = Links(clock)
+
+    def open_entry(name: str, layer: Layer) -> Entry | Desk:
+        if layer.speaks in TASK_WIRES:
+            wire = TASK_WIRES[layer.speaks]
+            return Desk(name, layer, _with_faults(world, task_faults.NAMES), profile, clock, log, links, wire)
+        return Entry(name, layer, _with_faults(world, set(faults.FAULTS)), profile, clock, log)
+
+    entries = {name: open_entry(name, layer) for name, layer in layers.items()}
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}
-    servers = [_Server(router(entry, clock), sockets[name]) for name, entry in entries.items()]
+    servers = [_Server(router(entry, clock, links), sockets[name]) for name, entry in entries.items()]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
@@ -73,7 +121,10 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
             over.result()  # it never came up: say why instead of waiting for it
         await asyncio.sleep(0.005)
     shown = f"[{host}]" if ":" in host else host
-    addresses = {name: f"http://{shown}:{sock.getsockname()[1]}/v1" for name, sock in sockets.items()}
+    addresses = {
+        name: f"http://{shown}:{sock.getsockname()[1]}{'' if layers[name].speaks in AT_ROOT else '/v1'}"
+        for name, sock in sockets.items()
+    }
     ready = {"ready": True, "pid": os.getpid(), "time_scale": world.time_scale, "entries": addresses}
     settle()
     print(json.dumps(ready), flush=True)
@@ -87,6 +138,9 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+    for entry in entries.values():
+        if isinstance(entry, Desk):
+            entry.stop()
     closing = {task for entry in entries.values() for task in entry.closing}
     await asyncio.gather(*closing)
     log.shut()
@@ -95,7 +149,7 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: several share one process, and it is ours to stop them."""
 
-    def __init__(self, app: Router, sock: socket.socket) -> None:
+    def __init__(self, app: Browsers, sock: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -113,6 +167,12 @@ class _Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         await self._serve([self._sock])
+
+
+def _with_faults(world: World, names: set[str]) -> World:
+    """The same world with the faults that a kind of API knows: one that names no entry is meant for who has it."""
+    known = tuple(fault for fault in world.faults if faults.parse(fault.fault)[0] in names)
+    return world.model_copy(update={"faults": known})
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Product = Literal["nginx", "haproxy", "envoy", "cloudflare", "azure", "litellm", "portkey"]
 CapKind = Literal["first_byte", "idle", "total"]
+Speaks = Literal["openai", "azure", "reverse", "evolink", "fal", "replicate", "kie", "task"]
 
 
 def _as_list(value: object) -> object:
@@ -21,6 +22,7 @@ class _Model(BaseModel):
 class Layer(_Model):
     """An intermediary with its own port in front of the API. The backend goes on when its cap fires."""
 
+    speaks: Speaks = Field("openai", description="Which API's wire this port speaks.")
     imitates: Product | None = Field(None, description="Whose page and headers it shows when it gives up.")
     cap_s: float | None = Field(None, gt=0)
     cap_kind: Annotated[tuple[CapKind, ...], BeforeValidator(_as_list)] = ("first_byte", "idle")
@@ -31,6 +33,9 @@ class Layer(_Model):
     images_per_minute: int | None = Field(None, ge=0)
     concurrency_limit: int | None = Field(None, ge=1)
     backend_stops: bool = Field(False, description="The work behind it is stopped when its cap fires.")
+    queue_s: float = Field(2.0, ge=0, description="How long a task waits before it runs, plus and minus spread.")
+    link_ttl_s: float | None = Field(None, ge=0, description="How long a link to a result lives; else as its API says.")
+    task_keep_s: float = Field(60.0, ge=0, description="How long after a task's end its truth is still added to.")
 
 
 class Fault(_Model):
