@@ -264,6 +264,13 @@ def _drip(script: Script, at: Context) -> Script:
     return script.with_pieces(pieces)
 
 
+def applied(name: str, script: Script, at: Context) -> Script:
+    """The answer after the fault; a refusal when there is no such fault."""
+    if name not in FAULTS:
+        return s.refusal(Refused(400, f"x-sim-fault: there is no fault {name[:40]!r}"), 0.2)
+    return FAULTS[name](script, at)
+
+
 FAULTS: dict[str, Fault] = {
     "delay": _delay,
     "cut": _cut,

@@ -21,10 +21,11 @@ from harness.simulator.loop import settle
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
 from harness.simulator.truth import TruthLog
+from harness.simulator.wires import Wire
 from harness.simulator.world import Layer, World
 
 GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told to stop
-PATH = "/v1/images/generations"
+BASES = {"openai": "/v1", "reverse": "/v1", "evolink": "/v1"}  # what an entry's address ends with; others: nothing
 
 
 def router(entry: Entry, clock: SimClock) -> Router:
@@ -45,7 +46,7 @@ def router(entry: Entry, clock: SimClock) -> Router:
 
     return Router(
         [
-            Route(PATH, entry, methods=["POST"]),
+            *(Route(path, entry, methods=["POST"]) for path in entry.wire.paths),
             Route("/v1/models", models),
             Route("/healthz", health),
             Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
@@ -58,7 +59,7 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     _allow_descriptors()
     clock, profile, log = SimClock(world.time_scale), Profile(world.profile), TruthLog(log_path)
     layers = {"direct": Layer(), **world.layers}
-    entries = {name: Entry(name, layer, world, profile, clock, log) for name, layer in layers.items()}
+    entries = {name: Entry(name, layer, Wire(layer), world, profile, clock, log) for name, layer in layers.items()}
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}
     servers = [_Server(router(entry, clock), sockets[name]) for name, entry in entries.items()]
     stop = asyncio.Event()
@@ -73,7 +74,10 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
             over.result()  # it never came up: say why instead of waiting for it
         await asyncio.sleep(0.005)
     shown = f"[{host}]" if ":" in host else host
-    addresses = {name: f"http://{shown}:{sock.getsockname()[1]}/v1" for name, sock in sockets.items()}
+    addresses = {
+        name: f"http://{shown}:{sock.getsockname()[1]}{BASES.get(layers[name].speaks, '')}"
+        for name, sock in sockets.items()
+    }
     ready = {"ready": True, "pid": os.getpid(), "time_scale": world.time_scale, "entries": addresses}
     settle()
     print(json.dumps(ready), flush=True)
