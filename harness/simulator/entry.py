@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from harness.simulator import faults, script
+from harness.simulator import faults, refusals, script
 from harness.simulator.clock import SimClock
 from harness.simulator.delivery import Delivery, Message, Send, abort
 from harness.simulator.limits import ImagesPerMinute
@@ -165,15 +165,15 @@ class Entry:
     def _check_limits(self, shape: Shape) -> None:
         limit, asked = self._layer.concurrency_limit, shape.n + shape.reference_images  # one bucket for both
         if limit is not None and self._in_flight > limit:
-            raise faults.rate_limited(limit, self._in_flight - 1, asked, 1, type="concurrent-images")
+            raise refusals.rate_limited(limit, self._in_flight - 1, asked, 1, type="concurrent-images")
         if self._limit is not None:
             if asked > self._limit.limit:
-                raise faults.too_large(self._limit.limit, asked)
+                raise refusals.too_large(self._limit.limit, asked)
             now_s = self._clock.world_s(self._born_ns, self._clock.now_ns())
             refused = self._limit.admit(now_s, asked)
             if refused is not None:
                 used, wait_s = refused
-                raise faults.rate_limited(self._limit.limit, used, asked, wait_s)
+                raise refusals.rate_limited(self._limit.limit, used, asked, wait_s)
 
 
 def _stable(client_id: str | None) -> str | None:

@@ -43,6 +43,13 @@ class Refused(Exception):
         self.headers = headers or {}
         self.body: dict[str, Any] = {"error": {"message": message, "type": type, "param": param, "code": code, **extra}}
 
+    @classmethod
+    def saying(cls, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Refused:
+        """A refusal whose body is not in the API's own form."""
+        refused = cls(status, "", headers=headers)
+        refused.body = body
+        return refused
+
 
 @dataclass(frozen=True)
 class Rules:
