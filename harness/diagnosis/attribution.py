@@ -31,6 +31,9 @@ _NEEDED = (
     "mark_last_byte_at_ms", "mark_ended_at_ms",
 )  # fmt: skip
 
+# Caps of our own side that are no client timeouts, by the name under which they are set.
+OUR_SETTINGS = {"abort": "the page's own abort (browser.abort)", "poll": "task.poll.give_up_after"}
+
 TIMEOUT_STATUSES = (408, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 546)
 
 
@@ -142,11 +145,11 @@ def _own_cap(job: dict[str, Any]) -> Attribution | None:
         grade="undetermined" if never_sent else "attributed",
         layer="this client",
         product="harness",
-        setting=f"timeouts.{job['cap']}",
+        setting=OUR_SETTINGS.get(job["cap"], f"timeouts.{job['cap']}"),
         cap_s=cap_s,
         cap_kind=job["cap"],
         cut_at_ms=None if never_sent else job["mark_ended_at_ms"],
-        first_move=f"raise timeouts.{job['cap']} in the scenario",
+        first_move=f"raise {OUR_SETTINGS.get(job['cap'], 'timeouts.' + job['cap'])}",
         evidence=(
             EvidenceRow(fact=f"our own {job['cap']} timeout of {cap_s:g} s fired; the other side had not answered"),
         ),

@@ -58,7 +58,7 @@ def timeout_layer(
         position_in_chain=None,
         setting=None,
         cap_s=None if fired.cap_ms is None else narrow.seconds(fired.cap_ms / 1000),
-        cap_kind=fired.cap,
+        cap_kind=narrow.word(fired.cap, CAP_KIND_ALIASES, "other"),
         backend_finished=verdict.backend_finished if verdict is not None else None,
         ours=True,
     )

@@ -103,7 +103,7 @@ OWNER_ALIASES: Mapping[str, OwnerKind] = {
 }  # fmt: skip
 
 ROUTE_KIND_ALIASES: Mapping[str, RouteKind] = {
-    "images": "images", "openai": "openai", "openai_direct": "openai", "direct": "openai",
+    "images": "images", "compatible": "gateway", "openai": "openai", "openai_direct": "openai", "direct": "openai",
     "azure": "azure", "azure_openai": "azure", "gateway": "gateway", "reverse": "reverse",
     "responses": "responses", "task": "task", "tasks": "task",
     "async_task": "task", "edge": "edge", "cdn": "edge", "app": "app", "browser": "browser", "tier1": "tier1",
@@ -128,7 +128,7 @@ RETRY_ALIASES: Mapping[str, RetryReason] = {
 
 CAP_KIND_ALIASES: Mapping[str, TimeoutKind] = {
     "total": "total", "idle": "idle", "first_byte": "first_byte", "ttfb": "first_byte", "connect": "connect",
-    "request_read": "request_read", "cpu": "cpu",
+    "request_read": "request_read", "cpu": "cpu", "abort": "total", "poll": "total",
 }  # fmt: skip
 
 FORMAT_ALIASES: Mapping[str, ImageFormat] = {

@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from harness.simulator import faults, task_faults
+from harness.simulator import faults, refusals, task_faults
 from harness.simulator.clock import SimClock
-from harness.simulator.entry import KEY_PREFIX, MAX_REQUEST_BYTES, stable
+from harness.simulator.entry import MAX_REQUEST_BYTES, stable
 from harness.simulator.limits import ImagesPerMinute
 from harness.simulator.links import Links
 from harness.simulator.pictures import VARIANTS
@@ -27,6 +27,7 @@ from harness.simulator.requests import Refused, Shape
 from harness.simulator.task_life import Life
 from harness.simulator.tasks import Action, Plan, Task, Wire
 from harness.simulator.truth import Truth, TruthLog
+from harness.simulator.wires import KEY_PREFIX
 from harness.simulator.world import Layer, World
 
 LEAST_KEEP_S = 1.0  # real seconds: in a fast world its own would be over before a client could ask
@@ -208,13 +209,13 @@ class Desk:
     def _check_limits(self, shape: Shape) -> None:
         limit = self._layer.concurrency_limit
         if limit is not None and len(self.work) >= limit:
-            raise faults.rate_limited(limit, len(self.work), shape.n, 1, type="concurrent-images")
+            raise refusals.rate_limited(limit, len(self.work), shape.n, 1, type="concurrent-images")
         if self._limit is not None:
             if shape.n > self._limit.limit:
-                raise faults.too_large(self._limit.limit, shape.n)
+                raise refusals.too_large(self._limit.limit, shape.n)
             refused = self._limit.admit(self._clock.world_s(self._born_ns, self._clock.now_ns()), shape.n)
             if refused is not None:
-                raise faults.rate_limited(self._limit.limit, refused[0], shape.n, refused[1])
+                raise refusals.rate_limited(self._limit.limit, refused[0], shape.n, refused[1])
 
     def _headers(self, more: dict[str, str] | None = None) -> dict[str, str]:
         return {**(more or {}), "x-simulator-time-scale": self._clock.shown}
