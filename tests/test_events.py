@@ -40,6 +40,10 @@ def test_clocks_are_differences_of_marks() -> None:
     assert attempt_clocks(MARKS) == {
         "total_ms": 991.0,
         "final_image_ms": 990.0,
+        "delivered_ms": 990.0,
+        "submit_ms": None,
+        "running_ms": None,
+        "callback_ms": None,
         "first_partial_image_ms": 260.0,
         "first_event_ms": 200.0,
         "first_byte_ms": 100.0,

@@ -74,7 +74,7 @@ def _kind(name: str, type_: inspect.Type) -> Kind:
     if any(isinstance(member, inspect.IntType) for member in members):
         return "number" if nullable else "whole"
     if any(isinstance(member, inspect.BoolType) for member in members):
-        return "flag"
+        return "number" if nullable else "flag"
     return "text" if name in _MANY_VALUES else "word"
 
 
@@ -88,7 +88,10 @@ def _flat() -> list[Column]:
         if isinstance(default, str | int | float):
             # A line from before the field was there has what the struct says it then was.
             sql = f"coalesce({sql}, {_literal(default)})"
-        found.append(Column(field.name, _kind(field.name, field.type), sql))
+        kind = _kind(field.name, field.type)
+        if kind == "number" and any(isinstance(one, inspect.BoolType) for one in _members(field.type)):
+            sql += "::INT"  # yes, no, or not said
+        found.append(Column(field.name, kind, sql))
     return found
 
 

@@ -24,6 +24,10 @@ class Clocks(Closed):
 
     total_ms: Ms | None = None
     final_image_ms: Ms | None = None
+    delivered_ms: Ms | None = None
+    submit_ms: Ms | None = None
+    running_ms: Ms | None = None
+    callback_ms: Ms | None = None
     first_partial_image_ms: Ms | None = None
     first_event_ms: Ms | None = None
     first_byte_ms: Ms | None = None
@@ -36,6 +40,9 @@ class Clocks(Closed):
     longest_silence_ms: Ms | None = None
     server_ms: Ms | None = None
     queue_ms: Ms | None = None
+    gateway_ms: Ms | None = None
+    gateway_overhead_ms: Ms | None = None
+    poll_error_ms: Ms | None = None
     host_lag_ms: Ms | None = None
     clock_error_ms: Ms | None = None
 
@@ -56,6 +63,10 @@ class MarksMs(Closed):
     partial_image_at_ms: tuple[Ms, ...] = Field(default=(), max_length=16)
     final_image_at_ms: Ms | None = None
     body_end_at_ms: Ms | None = None
+    submitted_at_ms: Ms | None = None
+    running_at_ms: Ms | None = None
+    callback_at_ms: Ms | None = None
+    download_began_at_ms: Ms | None = None
     downloaded_at_ms: Ms | None = None
     rendered_at_ms: Ms | None = None
     last_byte_at_ms: Ms | None = None

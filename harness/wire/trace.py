@@ -120,6 +120,9 @@ class Trace:
         """`count` bytes of any kind arrived."""
         if self.first_byte is None:
             self.first_byte = arrived
+            if self.request_sent_ns is not None:
+                # A near peer answers before our own send has returned: the request was there by then.
+                self.request_sent_ns = min(self.request_sent_ns, arrived.ns)
         self._note_silence(arrived.ns)
         self.last_read = arrived
         self.bytes_down += count

@@ -13,6 +13,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import contextmanager
+from functools import cache
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.request import getproxies, proxy_bypass
@@ -184,10 +185,14 @@ def _as_httpx(*, connecting: bool) -> Any:
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
     """Verification is always on. `ca_file`, SSL_CERT_FILE or SSL_CERT_DIR add or replace trust roots."""
     chosen = ca_file or os.environ.get("SSL_CERT_FILE")
-    directory = os.environ.get("SSL_CERT_DIR")
-    if chosen or directory:
-        return ssl.create_default_context(cafile=chosen, capath=None if ca_file else directory)
-    return ssl.create_default_context(cafile=certifi.where())
+    directory = None if ca_file else os.environ.get("SSL_CERT_DIR")
+    return _tls_context(chosen if chosen or directory else certifi.where(), directory)
+
+
+@cache
+def _tls_context(cafile: str | None, capath: str | None) -> ssl.SSLContext:
+    """Reading the trust roots takes tens of ms, and that must not stand between a link and its download."""
+    return ssl.create_default_context(cafile=cafile, capath=capath)
 
 
 def environment_proxy(base_url: str) -> str | None:

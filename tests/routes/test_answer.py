@@ -158,8 +158,9 @@ def test_a_page_is_a_page_and_its_head_is_kept() -> None:
 
 def test_a_result_by_url_is_said_and_not_called_empty_in_silence() -> None:
     answer = read(b'{"data":[{"url":"https://cdn.example/x.png"}]}', content_type="application/json")
-    assert answer.notes == ("result_by_url_not_fetched",)
-    assert "cdn.example" not in str(answer)
+    assert answer.links == ("https://cdn.example/x.png",)
+    assert answer.linked == ((at(1000), at(1000)),)
+    assert answer.finals == ()
 
 
 @pytest.mark.parametrize(
