@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from harness.simulator.clock import SimClock
 from harness.simulator.mail import Mail
-from harness.simulator.script import Piece, Script
-from harness.simulator.signatures import page
+from harness.simulator.script import Piece, Script, is_stream
+from harness.simulator.signatures import page, ray
 from harness.simulator.truth import Truth
 from harness.simulator.world import Layer
 
@@ -27,10 +26,20 @@ class Cut(Exception):
 
 
 class Delivery:
-    """One answer. `extra_s` is what the layer adds to it, in world seconds."""
+    """One answer. `extra_s` is what the layer adds to it, in world seconds; `product` whose page it shows."""
 
-    def __init__(self, layer: Layer, clock: SimClock, send: Send, mail: Mail, truth: Truth, extra_s: float) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        product: str | None,
+        clock: SimClock,
+        send: Send,
+        mail: Mail,
+        truth: Truth,
+        extra_s: float,
+    ) -> None:
         self._layer = layer
+        self._product = product
         self._clock = clock
         self._send = send
         self._mail = mail
@@ -97,7 +106,7 @@ class Delivery:
         return min(left, default=None)
 
     async def _give_up(self) -> None:
-        reply = page(self._layer.imitates, self._layer.cap_s or 0, self._ray())
+        reply = page(self._product, self._layer.cap_s or 0, ray(self._truth.request_id))
         headers = {**reply.headers, "content-length": str(len(reply.body)), "x-simulator-time-scale": self._clock.shown}
         self._truth.status_sent = reply.status
         await self._head(reply.status, headers)
@@ -106,20 +115,8 @@ class Delivery:
 
     async def _start(self, answer: Script) -> None:
         truth = self._truth
-        headers = {
-            "x-request-id": truth.request_id,
-            "openai-organization": "org-simulated",
-            "openai-version": "2020-10-01",
-            "openai-processing-ms": "12",
-            "server": "cloudflare",
-            "cf-ray": self._ray(),
-            "cf-cache-status": "DYNAMIC",
-            "strict-transport-security": "max-age=31536000; includeSubDomains; preload",
-            "x-content-type-options": "nosniff",
-            **answer.headers,
-            "x-simulator-time-scale": self._clock.shown,
-        }
-        sized = len(answer.pieces) == 1 and not answer.headers["content-type"].startswith("text/event-stream")
+        headers = {**answer.headers, "x-simulator-time-scale": self._clock.shown}
+        sized = len(answer.pieces) == 1 and not is_stream(answer)
         if sized:
             headers["content-length"] = str(len(answer.pieces[0].data))
         for name in self._layer.drops_headers:
@@ -165,9 +162,6 @@ class Delivery:
 
     async def _body(self, data: bytes | memoryview, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
-
-    def _ray(self) -> str:
-        return f"{random.Random(self._truth.request_id).getrandbits(64):016x}-SIM"
 
 
 def abort(send: Send) -> None:

@@ -7,38 +7,42 @@ that fires or a caller that leaves ends the delivery, and the work goes on: an o
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
-from harness.simulator import faults, script
+from harness.simulator import faults, refusals, script
 from harness.simulator.clock import SimClock
 from harness.simulator.delivery import Delivery, Message, Send, abort
 from harness.simulator.limits import ImagesPerMinute
 from harness.simulator.mail import Mail, Word
 from harness.simulator.pictures import VARIANTS
 from harness.simulator.profiles import Profile
-from harness.simulator.requests import Refused, Shape, validate
+from harness.simulator.requests import Refused, Shape
 from harness.simulator.script import Piece, Script
 from harness.simulator.truth import Truth, TruthLog
+from harness.simulator.wires import Ask, Wire
 from harness.simulator.world import Layer, World
 
 Receive = Callable[[], Awaitable[Message]]
 
-KEY_PREFIX = "sk-sim-"
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
+LARGE_BYTES = 1024 * 1024
+MAX_REQUEST_BYTES = 256 * 1024 * 1024
 
 
 class Entry:
-    """The images endpoint as seen through one layer (or directly). An ASGI application for that one path."""
+    """The API as seen through one layer (or directly). An ASGI application for every path of it that makes images."""
 
-    def __init__(self, name: str, layer: Layer, world: World, profile: Profile, clock: SimClock, log: TruthLog) -> None:
+    def __init__(
+        self, name: str, layer: Layer, wire: Wire, world: World, profile: Profile, clock: SimClock, log: TruthLog
+    ) -> None:
         self.name = name
+        self.wire = wire
         self._layer = layer
         self._world = world
         self._profile = profile
@@ -59,17 +63,19 @@ class Entry:
         dice = random.Random(f"{self._world.seed}/{stable(client_id) or f'{self.name}-{self._count}'}")
         truth = Truth(
             client_request_id=client_id,
-            request_id=f"req_{uuid.uuid4().hex}",
+            request_id=self.wire.request_id(),
             entry=self.name,
             received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             received_ns=self._clock.now_ns(),
             time_scale=self._clock.scale,
         )
-        body = await _read(receive)
+        query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
+        ask = Ask(scope["path"], query, headers, await _read(receive))
         truth.request_body_ns = self._clock.now_ns()
+        truth.api, truth.request_bytes = ask.api, len(ask.body)
         self._in_flight += 1
         mail = Mail()
-        backend = asyncio.create_task(self._backend(body, headers, truth, dice, mail))
+        backend = asyncio.create_task(self._backend(ask, truth, dice, mail))
         delivery = asyncio.current_task()
         assert delivery is not None
         for task in (backend, delivery):
@@ -78,7 +84,8 @@ class Entry:
         watching = asyncio.create_task(self._watch(receive, truth, mail))
         extra_s = self._layer.adds_s * (1 + self._layer.spread * dice.uniform(-1, 1))
         try:
-            await Delivery(self._layer, self._clock, send, mail, truth, extra_s).run()
+            product = self._layer.imitates or self.wire.product
+            await Delivery(self._layer, product, self._clock, send, mail, truth, extra_s).run()
         except asyncio.CancelledError:
             truth.note = "the server was stopped"
             abort(send)
@@ -107,82 +114,72 @@ class Entry:
             truth.client_gone_ns = self._clock.now_ns()
         mail.leave()
 
-    async def _backend(
-        self, body: bytes, headers: dict[str, str], truth: Truth, dice: random.Random, mail: Mail
-    ) -> None:
-        planned = await self._plan(body, headers, truth, dice)
-        truth.status = planned.status
+    async def _backend(self, ask: Ask, truth: Truth, dice: random.Random, mail: Mail) -> None:
+        planned = await self._plan(ask, truth, dice)
+        truth.status, truth.upstream_calls = planned.status, planned.upstream_calls
+
+        def made() -> None:
+            if truth.made_ns is None:
+                truth.made_ns = self._clock.now_ns()
+                truth.billed_output_tokens = planned.tokens
 
         async def say(at_s: float, item: Script | Piece | None) -> None:
             """Wait for a moment of the script; the images are made before anything that needs them goes out."""
             await self._clock.until(truth.received_ns, at_s)
-            if planned.made_s is not None and at_s >= planned.made_s and truth.made_ns is None:
-                truth.made_ns = self._clock.now_ns()
-                truth.billed_output_tokens = planned.tokens
+            if planned.made_s is not None and at_s >= planned.made_s:
+                made()
             mail.put(Word(self._clock.now_ns(), at_s, item))
 
         await say(planned.headers_s, planned)
         for piece in planned.pieces:
             await say(piece.at_s, piece)
-        await say(max(planned.made_s or 0.0, planned.headers_s, *(piece.at_s for piece in planned.pieces)), None)
+        last_s = max(planned.made_s or 0.0, planned.headers_s, *(piece.at_s for piece in planned.pieces))
+        await say(last_s if planned.ends_s is None else planned.ends_s, None)
+        if planned.made_s is not None:  # the answer may have been over before
+            await self._clock.until(truth.received_ns, planned.made_s)
+            made()
 
-    async def _plan(self, body: bytes, headers: dict[str, str], truth: Truth, dice: random.Random) -> Script:
+    async def _plan(self, ask: Ask, truth: Truth, dice: random.Random) -> Script:
+        wire, shape = self.wire, None
         try:
-            _check_key(headers.get("authorization", ""))
-            shape = validate(_json(body))
+            wire.check_key(ask)
+            # References are decoded, which takes time that belongs to nobody else.
+            large = ask.api == "images.edits" or len(ask.body) > LARGE_BYTES
+            shape = await asyncio.to_thread(wire.validate, ask) if large else wire.validate(ask)
             self._check_limits(shape)
         except Refused as refused:
-            return script.refusal(refused, 0.2)
-        timing = self._profile.timing(shape.quality, shape.size, shape.n, dice)
+            return wire.finish(script.refusal(refused, 0.2), ask, shape, truth.request_id)
+        timing = wire.stretch(self._profile.timing(shape.quality, shape.size, shape.n, dice), shape, dice)
         truth.quality, truth.size, truth.output_format = shape.quality, shape.size, shape.output_format
         truth.n, truth.stream, truth.latency_s = shape.n, shape.stream, round(timing.done_s, 3)
-        make = script.streamed if shape.stream else script.plain
-        how = (shape, timing, int(time.time()), dice.randrange(VARIANTS))
-        planned = make(*how) if script.is_prepared(shape) else await asyncio.to_thread(make, *how)
-        fault = headers.get("x-sim-fault") or faults.chosen(self._world, shape, self.name, dice)
+        truth.reference_images, truth.reference_bytes = shape.reference_images, shape.reference_bytes
+        make = partial(wire.make, shape, timing, int(time.time()), dice.randrange(VARIANTS), truth.request_id)
+        planned = make() if script.is_prepared(shape) else await asyncio.to_thread(make)
+        fault = ask.headers.get("x-sim-fault") or faults.chosen(self._world, shape, self.name, dice)
         if fault:
-            name, options = faults.parse(fault)
-            truth.fault = name
-            if name not in faults.FAULTS:
-                return script.refusal(Refused(400, f"x-sim-fault: there is no fault {name[:40]!r}"), 0.2)
+            truth.fault, options = faults.parse(fault)
             at = faults.Context(shape, timing, truth.request_id, options)
-            planned = await asyncio.to_thread(faults.FAULTS[name], planned, at)
-        return planned
+            planned = await asyncio.to_thread(faults.applied, truth.fault, planned, at)
+        return wire.finish(planned, ask, shape, truth.request_id)
 
     def _check_limits(self, shape: Shape) -> None:
-        limit = self._layer.concurrency_limit
+        limit, asked = self._layer.concurrency_limit, shape.n + shape.reference_images  # one bucket for both
         if limit is not None and self._in_flight > limit:
-            raise faults.rate_limited(limit, self._in_flight - 1, shape.n, 1, type="concurrent-images")
+            raise refusals.rate_limited(limit, self._in_flight - 1, asked, 1, type="concurrent-images")
         if self._limit is not None:
-            if shape.n > self._limit.limit:
-                raise faults.too_large(self._limit.limit, shape.n)
+            if asked > self._limit.limit:
+                raise refusals.too_large(self._limit.limit, asked)
             now_s = self._clock.world_s(self._born_ns, self._clock.now_ns())
-            refused = self._limit.admit(now_s, shape.n)
+            refused = self._limit.admit(now_s, asked)
             if refused is not None:
                 used, wait_s = refused
-                raise faults.rate_limited(self._limit.limit, used, shape.n, wait_s)
+                raise refusals.rate_limited(self._limit.limit, used, asked, wait_s)
 
 
 def stable(client_id: str | None) -> str | None:
     """The part of a client's id that is the job's own: what stands behind the run's name, if it looks like that."""
     found = re.match(r"harness-([0-9a-f]{12})", client_id or "")
     return found[1] if found else client_id
-
-
-def _json(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _check_key(authorization: str) -> None:
-    key = authorization.removeprefix("Bearer ").strip()
-    if not key:
-        raise Refused(401, "You didn't provide an API key.")
-    if not key.startswith(KEY_PREFIX):
-        message = f"Incorrect API key provided: {key[:3]}***. You can find your API key at https://platform.openai.com."
-        raise Refused(401, message, code="invalid_api_key")
 
 
 async def _read(receive: Receive) -> bytes:

@@ -20,7 +20,7 @@ class SimulatorFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Running:
-    """Where it listens: entry name → base URL with /v1. "direct" is the API itself."""
+    """Where it listens: entry name → base URL, with /v1 where that wire has it. "direct" is the API itself."""
 
     entries: Mapping[str, str]
     time_scale: float

@@ -56,6 +56,7 @@ class Timing:
     first_partial_s: float
     moderation_s: float  # input check over; also when the headers of a stream leave
     refusal_s: float  # any other refusal
+    before_s: float = 0.0  # what stands before the image is begun: a text model that calls the tool, a bridge
 
     @property
     def done_s(self) -> float:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Api = Literal["images.generations", "images.edits", "responses", "task"]
 
 MODELS = ("gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-1.5", "gpt-image-1-mini")
-KNOWN = {
+KNOWN = frozenset({
     "prompt", "model", "n", "size", "quality", "background", "output_format", "output_compression", "moderation",
     "stream", "partial_images", "user", "safety_identifier",
-}  # fmt: skip
+})  # fmt: skip
 ENUMS: dict[str, tuple[str, ...]] = {
     "quality": ("low", "medium", "high", "auto"),
     "background": ("transparent", "opaque", "auto"),
-    "output_format": ("png", "jpeg", "webp"),
     "moderation": ("low", "auto"),
 }
 MIN_PIXELS, MAX_PIXELS, MAX_EDGE = 655_360, 8_294_400, 3840
 BASES = {"low": 16, "medium": 48, "high": 96}
 PARTIAL_TOKENS = 100
+REFERENCE_TOKENS = 1_496  # measured for one reference image
 CHARS_PER_TOKEN = 4
 
 
@@ -39,7 +41,27 @@ class Refused(Exception):
         super().__init__(code or message)
         self.status = status
         self.headers = headers or {}
-        self.body = {"error": {"message": message, "type": type, "param": param, "code": code, **extra}}
+        self.body: dict[str, Any] = {"error": {"message": message, "type": type, "param": param, "code": code, **extra}}
+
+    @classmethod
+    def saying(cls, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Refused:
+        """A refusal whose body is not in the API's own form."""
+        refused = cls(status, "", headers=headers)
+        refused.body = body
+        return refused
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What differs between those who offer this API."""
+
+    known: frozenset[str] = KNOWN
+    any_model: bool = False
+    formats: tuple[str, ...] = ("png", "jpeg", "webp")
+    default_quality: str = "auto"
+
+
+OPENAI = Rules()
 
 
 @dataclass(frozen=True)
@@ -56,6 +78,10 @@ class Shape:
     n: int
     stream: bool
     partial_images: int
+    api: Api = "images.generations"
+    reference_images: int = 0
+    reference_bytes: int = 0
+    text_model: str = ""  # whoever calls the image tool, in the Responses API
 
     @property
     def output_tokens(self) -> int:
@@ -71,9 +97,14 @@ class Shape:
         """A rough count; real tokenisation does not matter here."""
         return max(1, self.prompt_chars // CHARS_PER_TOKEN)
 
+    @property
+    def reference_tokens(self) -> int:
+        """Input image tokens."""
+        return REFERENCE_TOKENS * self.reference_images
 
-def validate(body: object) -> Shape:
-    """The shape of a request.
+
+def validate(body: object, rules: Rules = OPENAI, **more: Any) -> Shape:
+    """The shape of a request. `more` are fields of the shape that its JSON does not hold.
 
     Raises:
         Refused: with the status and the body that the API would answer.
@@ -89,10 +120,10 @@ def validate(body: object) -> Shape:
                 param="input_fidelity",
                 code="invalid_input_fidelity_model",
             )
-        if name not in KNOWN:
+        if name not in rules.known:
             raise Refused(400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
     model = body.get("model", "gpt-image-2")
-    if model not in MODELS:
+    if not isinstance(model, str) or (model not in MODELS and not rules.any_model):
         raise Refused(
             404,
             f"The model `{str(model)[:100]}` does not exist or you do not have access to it.",
@@ -103,7 +134,7 @@ def validate(body: object) -> Shape:
         raise Refused(400, "Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
     if len(prompt) > 32_000:
         raise Refused(400, "Invalid 'prompt': string too long.", param="prompt", code="string_above_max_length")
-    for name, allowed in ENUMS.items():
+    for name, allowed in {**ENUMS, "output_format": rules.formats}.items():
         if name in body and body[name] not in allowed:
             raise _enum(name, body[name], allowed)
     stream = body.get("stream") or False
@@ -126,7 +157,7 @@ def validate(body: object) -> Shape:
             param="background",
             code="invalid_value",
         )
-    quality = body.get("quality", "auto")
+    quality = body.get("quality", rules.default_quality)
     return Shape(
         model=model,
         prompt_chars=len(prompt),
@@ -138,12 +169,13 @@ def validate(body: object) -> Shape:
         n=_whole(body, "n", 1, 10, 1),
         stream=stream,
         partial_images=_whole(body, "partial_images", 0, 3, 0),
+        **more,
     )
 
 
 def _enum(name: str, value: object, allowed: tuple[str, ...]) -> Refused:
     words = [f"'{word}'" for word in allowed]
-    listed = ", ".join(words[:-1]) + f", and {words[-1]}"
+    listed = " and ".join(words) if len(words) < 3 else ", ".join(words[:-1]) + f", and {words[-1]}"
     message = f"Invalid value: '{str(value)[:100]}'. Supported values are: {listed}."
     return Refused(400, message, param=name, code="invalid_value")
 

@@ -11,9 +11,11 @@ from harness.simulator.profiles import Timing
 from harness.simulator.requests import Refused, Shape
 from harness.simulator.rope import Rope
 
+EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 HOLE = "~picture~"  # where a picture goes; nothing that a request decides can hold it
 
-Kind = Literal["partial", "completed", "body", "filler"]
+# "event": an event without a picture; "end": what tells that all is over, and needs the pictures to be made.
+Kind = Literal["partial", "completed", "body", "filler", "event", "end"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Script:
     pieces: tuple[Piece, ...]
     made_s: float | None  # when the images were made; None when they never are
     tokens: int = 0
+    ends_s: float | None = None  # when the answer is over; None: with its last piece, or when the images are made
+    upstream_calls: int = 1  # how often the work was done for it
     cut_after: int | None = None  # close the connection after so many bytes of body; 0 means after the headers
     no_reply: bool = False  # close without a single byte at headers_s
     notes: tuple[str, ...] = field(default=())
@@ -55,10 +59,10 @@ def refusal(refused: Refused, at_s: float) -> Script:
 def usage(shape: Shape, *, details: bool) -> dict[str, Any]:
     """The usage object; a stream's has no details of the output."""
     value: dict[str, Any] = {
-        "total_tokens": shape.text_tokens + shape.output_tokens,
-        "input_tokens": shape.text_tokens,
+        "total_tokens": shape.text_tokens + shape.reference_tokens + shape.output_tokens,
+        "input_tokens": shape.text_tokens + shape.reference_tokens,
         "output_tokens": shape.output_tokens,
-        "input_tokens_details": {"text_tokens": shape.text_tokens, "image_tokens": 0},
+        "input_tokens_details": {"text_tokens": shape.text_tokens, "image_tokens": shape.reference_tokens},
     }
     if details:
         value["output_tokens_details"] = {"image_tokens": shape.output_tokens, "text_tokens": 0}
@@ -108,6 +112,7 @@ def plain(shape: Shape, timing: Timing, created: int, variant: int) -> Script:
 
 def streamed(shape: Shape, timing: Timing, created: int, variant: int) -> Script:
     """Server-sent events: headers at once, partial images spread until the end, one completed event an image."""
+    prefix = "image_edit" if shape.api == "images.edits" else "image_generation"
     shared = {
         "created_at": created,
         "size": shape.size,
@@ -119,20 +124,35 @@ def streamed(shape: Shape, timing: Timing, created: int, variant: int) -> Script
     gap = (timing.generation_s - timing.first_partial_s) / max(shape.partial_images, 1)
     for index in range(shape.partial_images):
         event = {"b64_json": HOLE, **shared, "partial_image_index": index}
-        data = with_pictures(frame("image_generation.partial_image", event), encoded(shape, variant + index + 1))
+        data = with_pictures(frame(f"{prefix}.partial_image", event), encoded(shape, variant + index + 1))
         pieces.append(Piece(timing.first_partial_s + index * gap, data, "partial", index))
     for index in range(shape.n):
         event = {"b64_json": HOLE, **shared, "usage": usage(shape, details=False)}
-        data = with_pictures(frame("image_generation.completed", event), encoded(shape, variant + index))
+        data = with_pictures(frame(f"{prefix}.completed", event), encoded(shape, variant + index))
         pieces.append(Piece(timing.done_s, data, "completed", index))
-    headers = {
-        "content-type": "text/event-stream; charset=utf-8",
-        "cache-control": "no-cache",
-        "openai-processing-ms": f"{timing.moderation_s * 1000:.0f}",
-    }
+    headers = {**EVENT_STREAM, "openai-processing-ms": f"{timing.moderation_s * 1000:.0f}"}
     return Script(200, headers, timing.moderation_s, tuple(pieces), timing.done_s, shape.output_tokens)
 
 
 def frame(event: str, data: dict[str, Any]) -> str:
     """One event: its name stands on the event line and inside the data."""
     return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n"
+
+
+def later(script: Script, extra_s: float) -> Script:
+    """The same answer, all of it so much later."""
+    moved = tuple(replace(piece, at_s=piece.at_s + extra_s) for piece in script.pieces)
+    made, ends = (None if at is None else at + extra_s for at in (script.made_s, script.ends_s))
+    return replace(script, headers_s=script.headers_s + extra_s, made_s=made, ends_s=ends, pieces=moved)
+
+
+def with_filler(script: Script, gap_s: float, data: bytes, until_s: float, headers_s: float) -> Script:
+    """The same answer with `data` at every multiple of `gap_s`; its headers leave early enough for that."""
+    count = int(until_s / gap_s)
+    filler = [Piece(gap_s * (i + 1), Rope(data)) for i in range(count) if gap_s * (i + 1) < until_s]
+    return replace(script, headers_s=min(script.headers_s, headers_s)).with_pieces([*filler, *script.pieces])
+
+
+def is_stream(script: Script) -> bool:
+    """Whether it is made of server-sent events."""
+    return script.headers.get("content-type", "").startswith("text/event-stream")

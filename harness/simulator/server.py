@@ -24,27 +24,15 @@ from harness.simulator.loop import settle
 from harness.simulator.page import Browsers
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
+from harness.simulator.task_apis import TASK_APIS
 from harness.simulator.task_desk import Desk
-from harness.simulator.task_evolink import EvoLink
-from harness.simulator.task_fal import Fal
-from harness.simulator.task_generic import Generic
-from harness.simulator.task_kie import Kie
-from harness.simulator.task_replicate import Replicate
-from harness.simulator.tasks import Wire
 from harness.simulator.truth import TruthLog
+from harness.simulator.wires import Wire
 from harness.simulator.world import Layer, World
 
 GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told to stop
-PATH = "/v1/images/generations"
 MOST_ADVANCE_S = 10 * 366 * 86_400.0  # no date is beyond what calendars can say
-AT_ROOT = {"azure", "fal", "replicate", "kie", "task"}  # wires whose base URL has no path
-TASK_WIRES: dict[str, Wire] = {
-    "evolink": EvoLink(),
-    "fal": Fal(),
-    "kie": Kie(),
-    "replicate": Replicate(),
-    "task": Generic(),
-}
+BASES = {"openai": "/v1", "reverse": "/v1", "evolink": "/v1"}  # what an entry's address ends with; others: nothing
 
 
 def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
@@ -75,11 +63,10 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
         clock.advance(wanted_s)
         return reply({"advanced_s": clock.advanced_s})
 
-    own = (
-        entry.routes()
-        if isinstance(entry, Desk)
-        else [Route(PATH, entry, methods=["POST"]), Route("/v1/models", models)]
-    )
+    if isinstance(entry, Desk):
+        own = entry.routes()
+    else:
+        own = [*(Route(path, entry, methods=["POST"]) for path in entry.wire.paths), Route("/v1/models", models)]
     return Browsers(
         Router(
             [
@@ -101,10 +88,10 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     links = Links(clock)
 
     def open_entry(name: str, layer: Layer) -> Entry | Desk:
-        if layer.speaks in TASK_WIRES:
-            wire = TASK_WIRES[layer.speaks]
-            return Desk(name, layer, _with_faults(world, task_faults.NAMES), profile, clock, log, links, wire)
-        return Entry(name, layer, _with_faults(world, set(faults.FAULTS)), profile, clock, log)
+        if layer.speaks in TASK_APIS:
+            api = TASK_APIS[layer.speaks]
+            return Desk(name, layer, _with_faults(world, task_faults.NAMES), profile, clock, log, links, api)
+        return Entry(name, layer, Wire(layer), _with_faults(world, set(faults.FAULTS)), profile, clock, log)
 
     entries = {name: open_entry(name, layer) for name, layer in layers.items()}
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}
@@ -122,7 +109,7 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
         await asyncio.sleep(0.005)
     shown = f"[{host}]" if ":" in host else host
     addresses = {
-        name: f"http://{shown}:{sock.getsockname()[1]}{'' if layers[name].speaks in AT_ROOT else '/v1'}"
+        name: f"http://{shown}:{sock.getsockname()[1]}{BASES.get(layers[name].speaks, '')}"
         for name, sock in sockets.items()
     }
     ready = {"ready": True, "pid": os.getpid(), "time_scale": world.time_scale, "entries": addresses}

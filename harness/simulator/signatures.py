@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import uuid
 from dataclasses import dataclass
 
@@ -17,6 +18,11 @@ class GivesUp:
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+def ray(request_id: str) -> str:
+    """The id that an edge gives an exchange, made of the request's own."""
+    return f"{random.Random(request_id).getrandbits(64):016x}-SIM"
 
 
 def _error(message: str, type: str | None, code: str | None) -> bytes:

@@ -1,7 +1,11 @@
 """The simulator's own record: what really happened, one JSON line a request, written when all of it is over.
 
 Fields: client_request_id, request_id · entry (layer or "direct") · received_at (ISO, UTC) · status (what the backend
-decided), status_sent (what left the entry; null when nothing did) · quality, size, output_format, n, stream ·
+decided), status_sent (what left the entry; null when nothing did) · api ("images.generations", "images.edits",
+"responses" or "task") · reference_images, reference_bytes (images that came with the request, and their size once
+decoded), request_bytes (its whole body) · upstream_calls (how often the request was worked on behind this entry: more
+than once behind a gateway that repeats it, 0 when an answer came from a cache) ·
+quality, size, output_format, n, stream ·
 latency_s (planned, world seconds) · fault · time_scale · CLOCK_MONOTONIC stamps in ns, null when it did not happen:
 received_ns, request_body_ns, headers_sent_ns, first_body_byte_ns, made_ns, response_end_ns, client_gone_ns,
 cap_fired_ns · events: [{kind, index, planned_ns, start_ns, end_ns, bytes}], when it was due, and as handed to the
@@ -35,6 +39,11 @@ class Truth:
     time_scale: float
     status: int | None = None
     status_sent: int | None = None
+    api: str | None = None
+    reference_images: int = 0
+    reference_bytes: int = 0
+    request_bytes: int = 0
+    upstream_calls: int = 1
     quality: str | None = None
     size: str | None = None
     output_format: str | None = None
@@ -53,7 +62,6 @@ class Truth:
     finished: bool = False
     finished_after_client_left: bool = False
     billed_output_tokens: int = 0
-    api: str = "images.generations"
     task_id: str | None = None
     queued_s: float | None = None
     running_ns: int | None = None

@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Product = Literal["nginx", "haproxy", "envoy", "cloudflare", "azure", "litellm", "portkey"]
-CapKind = Literal["first_byte", "idle", "total"]
+Product = Literal[
+    "nginx", "haproxy", "envoy", "cloudflare", "azure",
+    "litellm", "portkey", "openrouter", "cloudflare_aig", "kong", "new_api",
+]  # fmt: skip
 Speaks = Literal["openai", "azure", "reverse", "evolink", "fal", "replicate", "kie", "task"]
+CapKind = Literal["first_byte", "idle", "total"]
 
 
 def _as_list(value: object) -> object:
@@ -22,8 +25,10 @@ class _Model(BaseModel):
 class Layer(_Model):
     """An intermediary with its own port in front of the API. The backend goes on when its cap fires."""
 
-    speaks: Speaks = Field("openai", description="Which API's wire this port speaks.")
-    imitates: Product | None = Field(None, description="Whose page and headers it shows when it gives up.")
+    speaks: Speaks = Field("openai", description="Which wire this port speaks.")
+    imitates: Product | None = Field(
+        None, description="Whose page it shows when it gives up; a gateway also shapes what passes through it."
+    )
     cap_s: float | None = Field(None, gt=0)
     cap_kind: Annotated[tuple[CapKind, ...], BeforeValidator(_as_list)] = ("first_byte", "idle")
     adds_s: float = Field(0.0, ge=0, description="Delay before an answer is handed on.")
@@ -33,6 +38,10 @@ class Layer(_Model):
     images_per_minute: int | None = Field(None, ge=0)
     concurrency_limit: int | None = Field(None, ge=1)
     backend_stops: bool = Field(False, description="The work behind it is stopped when its cap fires.")
+    keepalive_s: float | None = Field(None, gt=0, description="Gap of keep-alive events in streams of /responses.")
+    gateway_retries: int = Field(0, ge=0, le=20, description="Upstream calls thrown away before the one it answers.")
+    cache: bool = Field(False, description="A repeated identical request is answered at once (cloudflare_aig).")
+    result: Literal["url", "b64"] = Field("url", description="How a reverse route hands over its images.")
     queue_s: float = Field(2.0, ge=0, description="How long a task waits before it runs, plus and minus spread.")
     link_ttl_s: float | None = Field(None, ge=0, description="How long a link to a result lives; else as its API says.")
     task_keep_s: float = Field(60.0, ge=0, description="How long after a task's end its truth is still added to.")

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.simulator.faults import rate_limited
 from harness.simulator.limits import ImagesPerMinute
 from harness.simulator.process import spawn
+from harness.simulator.refusals import rate_limited
 from tests.simulator.asking import HEADERS, LOW, post, truths
 
 
