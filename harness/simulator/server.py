@@ -56,7 +56,7 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
         try:
             asked = await request.json()
             wanted_s = float(asked["advance_s"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
             wanted_s = math.nan
         if not 0 <= wanted_s <= MOST_ADVANCE_S - clock.advanced_s:
             return reply({"error": {"message": "advance_s: seconds from 0 to ten years in all"}}, 400)

@@ -56,6 +56,7 @@ class Desk:
         self._limit = None if layer.images_per_minute is None else ImagesPerMinute(layer.images_per_minute)
         self._born_ns = clock.now_ns()
         self._count = 0
+        self._dice = random.Random(f"{world.seed}/{name}")  # for what the layer adds; a task has dice of its own
         self._tasks: dict[str, Task] = {}
         self._stopping = asyncio.Event()
         self.work: set[asyncio.Task[Any]] = set()  # tasks that are not over
@@ -71,20 +72,24 @@ class Desk:
 
     def _handler(self, action: Action) -> Handler:
         async def handle(request: Request) -> Response:
-            if action == "submit":
-                return await self._submit(request)
-            try:
-                task = self._find(request)
-            except Refused as refused:
-                return self._reply(*self._api.refused(refused), refused.headers)
-            task.touched_ns = self._clock.now_ns()
-            if action == "cancel":
-                return self._reply(*self._api.stopped(task, in_time=await self._cancel(task)))
-            task.truth.polls += 1
-            told = self._api.shown(task) if action == "poll" else self._api.result(task)
-            return self._reply(*task_faults.answer(task, self._api, *told))
+            reply = await (self._submit(request) if action == "submit" else self._ask(request, action))
+            if self._layer.adds_s:
+                await self._clock.sleep(self._layer.adds_s * (1 + self._layer.spread * self._dice.uniform(-1, 1)))
+            return reply
 
         return handle
+
+    async def _ask(self, request: Request, action: Action) -> Response:
+        try:
+            task = self._find(request)
+        except Refused as refused:
+            return self._reply(*self._api.refused(refused), refused.headers)
+        task.touched_ns = self._clock.now_ns()
+        if action == "cancel":
+            return self._reply(*self._api.stopped(task, in_time=await self._cancel(task)))
+        task.truth.polls += 1
+        told = self._api.shown(task) if action == "poll" else self._api.result(task)
+        return self._reply(*task_faults.answer(task, self._api, *told))
 
     async def _submit(self, request: Request) -> Response:
         self._count += 1

@@ -50,8 +50,7 @@ def refuse(name: str, options: Mapping[str, str]) -> None:
     if name not in NAMES:
         raise Refused(400, f"x-sim-fault: there is no fault {name[:40]!r}")
     if name == "app_error":
-        text = options.get("code", "402")
-        code = int(text) if text.isdecimal() and int(text) in APP_ERRORS else 500
+        code = next((code for code in APP_ERRORS if str(code) == options.get("code", "402")), 500)
         # A type and code as the images API has them; wires with words of their own do not show them.
         raise Refused(code, APP_ERRORS[code], type="app_error", code=f"app_error_{code}")
 

@@ -57,7 +57,7 @@ class Replicate(TaskApi):
         names = {"number_of_images": "n", "aspect_ratio": "size"}
         shape = shape_of(fields, "gpt-image-2" if hashed else named, **names)
         events = body.get("webhook_events_filter")
-        if events is not None and not (isinstance(events, list) and all(event in EVENTS for event in events)):
+        if events is not None and not (isinstance(events, list) and all(str(event) in EVENTS for event in events)):
             raise Refused(422, "- webhook_events_filter must be one of the known events", param="webhook_events_filter")
         callback = address_of(body.get("webhook"), "webhook")
         wanted = callback if events is None or "completed" in events else None

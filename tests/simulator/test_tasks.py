@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
+from openai.types import ImagesResponse
 from PIL import Image
 
 from harness.simulator.process import Running, spawn
@@ -206,6 +209,22 @@ def test_evolink_tells_progress_and_reserves_credits_on_the_path_of_the_images_a
     assert told["id"].startswith("task-unified-")
     assert told["usage"]["credits_reserved"] > 0
     assert 0 <= running["progress"] < later["progress"] < 100
+
+
+def test_the_official_client_takes_evolinks_task_for_an_answer_without_images() -> None:
+    with spawn(world()) as sim, openai.OpenAI(base_url=sim.entries["evolink"], api_key=KEY, max_retries=0) as client:
+        answer = client.images.generate(model="gpt-image-2", prompt="A red apple", quality="low")
+    assert isinstance(answer, ImagesResponse)
+    assert answer.data is None
+    assert answer.created > 1_700_000_000
+    assert str((answer.model_extra or {})["id"]).startswith("task-unified-")
+
+
+def test_a_layer_may_add_to_every_answer() -> None:
+    with spawn(world(adds_s=30.0)) as sim:
+        began = time.monotonic()
+        APIS["task"].poll(sim, "nothing")
+        assert (time.monotonic() - began) * SCALE >= 30
 
 
 @ALL
