@@ -12,14 +12,17 @@ from pathlib import Path
 
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
+from harness.simulator.azure import Azure
 from harness.simulator.clock import SimClock
 from harness.simulator.entry import Entry
+from harness.simulator.links import Links
 from harness.simulator.loop import settle
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
+from harness.simulator.reverse import Reverse
 from harness.simulator.truth import TruthLog
 from harness.simulator.wires import Wire
 from harness.simulator.world import Layer, World
@@ -28,7 +31,7 @@ GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told
 BASES = {"openai": "/v1", "reverse": "/v1", "evolink": "/v1"}  # what an entry's address ends with; others: nothing
 
 
-def router(entry: Entry, clock: SimClock) -> Router:
+def router(entry: Entry, clock: SimClock, links: Links) -> Router:
     """The paths of one port. The router hands `send` through untouched, which the entry relies on."""
 
     def reply(value: object, status: int = 200) -> JSONResponse:
@@ -41,17 +44,32 @@ def router(entry: Entry, clock: SimClock) -> Router:
         return reply({"ok": True})
 
     async def not_found(request: Request) -> JSONResponse:
-        message = f"Invalid URL ({request.method} {request.url.path})"
-        return reply({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}, 404)
+        return reply(entry.wire.not_found(request.method, request.url.path), 404)
+
+    async def file(request: Request) -> Response:
+        stored = links.get(request.path_params["name"].partition(".")[0])
+        if stored is None:
+            return await not_found(request)
+        return Response(stored.data, media_type=stored.content_type, headers={"x-simulator-time-scale": clock.shown})
 
     return Router(
         [
             *(Route(path, entry, methods=["POST"]) for path in entry.wire.paths),
             Route("/v1/models", models),
+            Route("/files/{name}", file),
             Route("/healthz", health),
             Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
         ]
     )
+
+
+def wire(layer: Layer, links: Links) -> Wire:
+    """What the port of this layer speaks."""
+    if layer.speaks == "azure":
+        return Azure(layer)
+    if layer.speaks == "reverse":
+        return Reverse(layer, links)
+    return Wire(layer)
 
 
 async def serve(world: World, *, host: str, port: int, log_path: Path | None, until_stdin_closes: bool) -> None:
@@ -59,9 +77,12 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     _allow_descriptors()
     clock, profile, log = SimClock(world.time_scale), Profile(world.profile), TruthLog(log_path)
     layers = {"direct": Layer(), **world.layers}
-    entries = {name: Entry(name, layer, Wire(layer), world, profile, clock, log) for name, layer in layers.items()}
+    links = Links(clock)
+    entries = {
+        name: Entry(name, layer, wire(layer, links), world, profile, clock, log) for name, layer in layers.items()
+    }
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}
-    servers = [_Server(router(entry, clock), sockets[name]) for name, entry in entries.items()]
+    servers = [_Server(router(entry, clock, links), sockets[name]) for name, entry in entries.items()]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
