@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from harness.simulator import faults, task_faults
+from harness.simulator.azure import Azure
 from harness.simulator.clock import SimClock
 from harness.simulator.entry import Entry
 from harness.simulator.links import Files, Links
@@ -24,6 +25,7 @@ from harness.simulator.loop import settle
 from harness.simulator.page import Browsers
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
+from harness.simulator.reverse import Reverse
 from harness.simulator.task_apis import TASK_APIS
 from harness.simulator.task_desk import Desk
 from harness.simulator.truth import TruthLog
@@ -48,8 +50,8 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
         return reply({"ok": True})
 
     async def not_found(request: Request) -> JSONResponse:
-        message = f"Invalid URL ({request.method} {request.url.path})"
-        return reply({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}, 404)
+        speaking = entry if isinstance(entry, Desk) else entry.wire
+        return reply(speaking.not_found(request.method, request.url.path), 404)
 
     async def move(request: Request) -> JSONResponse:
         """``POST /sim/clock {"advance_s": 3600}``: the world's time goes on, and what waits for it comes due."""
@@ -80,6 +82,15 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
     )
 
 
+def wire(layer: Layer, links: Links) -> Wire:
+    """What the port of this layer speaks."""
+    if layer.speaks == "azure":
+        return Azure(layer)
+    if layer.speaks == "reverse":
+        return Reverse(layer, links)
+    return Wire(layer)
+
+
 async def serve(world: World, *, host: str, port: int, log_path: Path | None, until_stdin_closes: bool) -> None:
     """Serve until told to stop. Prints one JSON line with every address once all ports listen."""
     _allow_descriptors()
@@ -91,7 +102,7 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
         if layer.speaks in TASK_APIS:
             api = TASK_APIS[layer.speaks]
             return Desk(name, layer, _with_faults(world, task_faults.NAMES), profile, clock, log, links, api)
-        return Entry(name, layer, Wire(layer), _with_faults(world, set(faults.FAULTS)), profile, clock, log)
+        return Entry(name, layer, wire(layer, links), _with_faults(world, set(faults.FAULTS)), profile, clock, log)
 
     entries = {name: open_entry(name, layer) for name, layer in layers.items()}
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}

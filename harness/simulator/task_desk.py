@@ -66,6 +66,10 @@ class Desk:
         """The paths of this port."""
         return [Route(path, self._handler(action), methods=[method]) for method, path, action in self._api.routes]
 
+    def not_found(self, method: str, path: str) -> dict[str, Any]:
+        """The body of a 404 for a path that is none."""
+        return self._api.refused(Refused(404, f"Invalid URL ({method} {path})"))[1]
+
     def stop(self) -> None:
         """Write every record now: nobody will ask any more."""
         self._stopping.set()
