@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from harness.simulator import faults, refusals, script
 from harness.simulator.clock import SimClock
+from harness.simulator.context import Context
 from harness.simulator.delivery import Delivery, Message, Send, abort
 from harness.simulator.limits import ImagesPerMinute
 from harness.simulator.mail import Mail, Word
@@ -158,9 +159,11 @@ class Entry:
         fault = ask.headers.get("x-sim-fault") or faults.chosen(self._world, shape, self.name, dice)
         if fault:
             truth.fault, options = faults.parse(fault)
-            at = faults.Context(shape, timing, truth.request_id, options)
+            at = Context(shape, timing, truth.request_id, options)
             planned = await asyncio.to_thread(faults.applied, truth.fault, planned, at)
-        return wire.finish(planned, ask, shape, truth.request_id)
+        if not wire.rewrites:
+            return wire.finish(planned, ask, shape, truth.request_id)
+        return await asyncio.to_thread(wire.finish, planned, ask, shape, truth.request_id)
 
     def _check_limits(self, shape: Shape) -> None:
         limit, asked = self._layer.concurrency_limit, shape.n + shape.reference_images  # one bucket for both

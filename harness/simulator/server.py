@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
 from harness.simulator import faults, task_faults
+from harness.simulator.azure import Azure
 from harness.simulator.clock import SimClock
 from harness.simulator.entry import Entry
 from harness.simulator.links import Files, Links
@@ -24,27 +25,16 @@ from harness.simulator.loop import settle
 from harness.simulator.page import Browsers
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
+from harness.simulator.reverse import Reverse
+from harness.simulator.task_apis import TASK_APIS
 from harness.simulator.task_desk import Desk
-from harness.simulator.task_evolink import EvoLink
-from harness.simulator.task_fal import Fal
-from harness.simulator.task_generic import Generic
-from harness.simulator.task_kie import Kie
-from harness.simulator.task_replicate import Replicate
-from harness.simulator.tasks import Wire as TaskWire
 from harness.simulator.truth import TruthLog
 from harness.simulator.wires import Wire
 from harness.simulator.world import Layer, World
 
 GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told to stop
-BASES = {"openai": "/v1", "reverse": "/v1", "evolink": "/v1"}  # what an entry's address ends with; others: nothing
 MOST_ADVANCE_S = 10 * 366 * 86_400.0  # no date is beyond what calendars can say
-TASK_WIRES: dict[str, TaskWire] = {
-    "evolink": EvoLink(),
-    "fal": Fal(),
-    "kie": Kie(),
-    "replicate": Replicate(),
-    "task": Generic(),
-}
+BASES = {"openai": "/v1", "reverse": "/v1", "evolink": "/v1"}  # what an entry's address ends with; others: nothing
 
 
 def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
@@ -60,26 +50,25 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
         return reply({"ok": True})
 
     async def not_found(request: Request) -> JSONResponse:
-        message = f"Invalid URL ({request.method} {request.url.path})"
-        return reply({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}, 404)
+        speaking = entry if isinstance(entry, Desk) else entry.wire
+        return reply(speaking.not_found(request.method, request.url.path), 404)
 
     async def move(request: Request) -> JSONResponse:
         """``POST /sim/clock {"advance_s": 3600}``: the world's time goes on, and what waits for it comes due."""
         try:
             asked = await request.json()
             wanted_s = float(asked["advance_s"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
             wanted_s = math.nan
         if not 0 <= wanted_s <= MOST_ADVANCE_S - clock.advanced_s:
             return reply({"error": {"message": "advance_s: seconds from 0 to ten years in all"}}, 400)
         clock.advance(wanted_s)
         return reply({"advanced_s": clock.advanced_s})
 
-    own = (
-        entry.routes()
-        if isinstance(entry, Desk)
-        else [*(Route(path, entry, methods=["POST"]) for path in entry.wire.paths), Route("/v1/models", models)]
-    )
+    if isinstance(entry, Desk):
+        own = entry.routes()
+    else:
+        own = [*(Route(path, entry, methods=["POST"]) for path in entry.wire.paths), Route("/v1/models", models)]
     return Browsers(
         Router(
             [
@@ -93,6 +82,15 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
     )
 
 
+def wire(layer: Layer, links: Links) -> Wire:
+    """What the port of this layer speaks."""
+    if layer.speaks == "azure":
+        return Azure(layer)
+    if layer.speaks == "reverse":
+        return Reverse(layer, links)
+    return Wire(layer)
+
+
 async def serve(world: World, *, host: str, port: int, log_path: Path | None, until_stdin_closes: bool) -> None:
     """Serve until told to stop. Prints one JSON line with every address once all ports listen."""
     _allow_descriptors()
@@ -101,10 +99,10 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     links = Links(clock)
 
     def open_entry(name: str, layer: Layer) -> Entry | Desk:
-        if layer.speaks in TASK_WIRES:
-            wire = TASK_WIRES[layer.speaks]
-            return Desk(name, layer, _with_faults(world, task_faults.NAMES), profile, clock, log, links, wire)
-        return Entry(name, layer, Wire(layer), _with_faults(world, set(faults.FAULTS)), profile, clock, log)
+        if layer.speaks in TASK_APIS:
+            api = TASK_APIS[layer.speaks]
+            return Desk(name, layer, _with_faults(world, task_faults.NAMES), profile, clock, log, links, api)
+        return Entry(name, layer, wire(layer, links), _with_faults(world, set(faults.FAULTS)), profile, clock, log)
 
     entries = {name: open_entry(name, layer) for name, layer in layers.items()}
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}

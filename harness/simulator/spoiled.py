@@ -69,11 +69,6 @@ def other_format(script: Script, at: Context) -> Script:
     return other(output_format="png" if at.shape.output_format == "jpeg" else "jpeg")(script, at)
 
 
-truncated = repainted(lambda picture, _: picture[: len(picture) // 2 - 1])
-not_an_image = repainted(lambda _picture, _: base64.b64encode(b"This is not an image."))
-blank = repainted(lambda _, at: _blank(at.shape.size, at.shape.output_format))
-
-
 @lru_cache(maxsize=8)
 def _blank(size: str, output_format: str) -> bytes:
     """One colour and nothing else: it decodes, and there is no picture."""
@@ -81,6 +76,11 @@ def _blank(size: str, output_format: str) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (width, height), (0, 0, 0)).save(out, output_format.upper())
     return base64.b64encode(out.getvalue())
+
+
+truncated = repainted(lambda picture, _: picture[: len(picture) // 2 - 1])
+not_an_image = repainted(lambda _picture, _: base64.b64encode(b"This is not an image."))
+blank = repainted(lambda _, at: _blank(at.shape.size, at.shape.output_format))
 
 
 def wrong_count(script: Script, at: Context) -> Script:

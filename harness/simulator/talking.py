@@ -49,8 +49,8 @@ def _shed(script: Script, at: Context, talk: Talk) -> Script:
     if not s.is_stream(script):
         return _whole(script, at.timing.done_s, response)
     told = {name: error[name] for name in ("code", "message", "param")}
-    ends = (("keepalive", {}), ("error", told), ("response.failed", {"response": response}))
-    return with_end(script, at.timing.done_s, *ends)
+    failed = ("response.failed", {"response": response})
+    return with_end(script, at.timing.done_s, ("keepalive", {}), ("error", told), failed)
 
 
 def _item(script: Script, at: Context, talk: Talk) -> Script:

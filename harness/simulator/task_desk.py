@@ -25,7 +25,7 @@ from harness.simulator.pictures import VARIANTS
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import Refused, Shape
 from harness.simulator.task_life import Life
-from harness.simulator.tasks import Action, Plan, Task, Wire
+from harness.simulator.tasks import Action, Plan, Task, TaskApi
 from harness.simulator.truth import Truth, TruthLog
 from harness.simulator.wires import KEY_PREFIX
 from harness.simulator.world import Layer, World
@@ -47,15 +47,16 @@ class Desk:
         clock: SimClock,
         log: TruthLog,
         links: Links,
-        wire: Wire,
+        api: TaskApi,
     ) -> None:
         self.name = name
-        self._layer, self._world, self._profile, self._wire = layer, world, profile, wire
+        self._layer, self._world, self._profile, self._api = layer, world, profile, api
         self._clock, self._log = clock, log
-        self._life = Life(layer, clock, links, wire)
+        self._life = Life(layer, clock, links, api)
         self._limit = None if layer.images_per_minute is None else ImagesPerMinute(layer.images_per_minute)
         self._born_ns = clock.now_ns()
         self._count = 0
+        self._dice = random.Random(f"{world.seed}/{name}")  # for what the layer adds; a task has dice of its own
         self._tasks: dict[str, Task] = {}
         self._stopping = asyncio.Event()
         self.work: set[asyncio.Task[Any]] = set()  # tasks that are not over
@@ -63,7 +64,11 @@ class Desk:
 
     def routes(self) -> list[Route]:
         """The paths of this port."""
-        return [Route(path, self._handler(action), methods=[method]) for method, path, action in self._wire.routes]
+        return [Route(path, self._handler(action), methods=[method]) for method, path, action in self._api.routes]
+
+    def not_found(self, method: str, path: str) -> dict[str, Any]:
+        """The body of a 404 for a path that is none."""
+        return self._api.refused(Refused(404, f"Invalid URL ({method} {path})"))[1]
 
     def stop(self) -> None:
         """Write every record now: nobody will ask any more."""
@@ -71,20 +76,24 @@ class Desk:
 
     def _handler(self, action: Action) -> Handler:
         async def handle(request: Request) -> Response:
-            if action == "submit":
-                return await self._submit(request)
-            try:
-                task = self._find(request)
-            except Refused as refused:
-                return self._reply(*self._wire.refused(refused), refused.headers)
-            task.touched_ns = self._clock.now_ns()
-            if action == "cancel":
-                return self._reply(*self._wire.stopped(task, in_time=await self._cancel(task)))
-            task.truth.polls += 1
-            told = self._wire.shown(task) if action == "poll" else self._wire.result(task)
-            return self._reply(*task_faults.answer(task, self._wire, *told))
+            reply = await (self._submit(request) if action == "submit" else self._ask(request, action))
+            if self._layer.adds_s:
+                await self._clock.sleep(self._layer.adds_s * (1 + self._layer.spread * self._dice.uniform(-1, 1)))
+            return reply
 
         return handle
+
+    async def _ask(self, request: Request, action: Action) -> Response:
+        try:
+            task = self._find(request)
+        except Refused as refused:
+            return self._reply(*self._api.refused(refused), refused.headers)
+        task.touched_ns = self._clock.now_ns()
+        if action == "cancel":
+            return self._reply(*self._api.stopped(task, in_time=await self._cancel(task)))
+        task.truth.polls += 1
+        told = self._api.shown(task) if action == "poll" else self._api.result(task)
+        return self._reply(*task_faults.answer(task, self._api, *told))
 
     async def _submit(self, request: Request) -> Response:
         self._count += 1
@@ -102,13 +111,13 @@ class Desk:
         )
         accepted_s = dice.uniform(0.2, 0.5)
         body = await _read(request)
-        truth.request_body_ns = self._clock.now_ns()
+        truth.request_body_ns, truth.request_bytes = self._clock.now_ns(), len(body)
         try:
             task = self._take(request, body, truth, dice, accepted_s)
         except Refused as refused:
             truth.status = refused.status
             await self._clock.until(truth.received_ns, accepted_s)
-            reply = self._reply(*self._wire.refused(refused), refused.headers)
+            reply = self._reply(*self._api.refused(refused), refused.headers)
             return self._stamped(reply, truth, last=True)
         truth.status = 200
         await self._clock.until(truth.received_ns, accepted_s)
@@ -116,8 +125,8 @@ class Desk:
             return self._stamped(HTMLResponse(task_faults.PAGE, headers=self._headers()), truth)
         if task.order.wait_s:
             await self._hold(task)
-        status, told = self._wire.accepted(task)
-        own = {} if self._wire.id_header is None else {self._wire.id_header: truth.request_id}
+        status, told = self._api.accepted(task)
+        own = {} if self._api.id_header is None else {self._api.id_header: truth.request_id}
         return self._stamped(self._reply(status, told, own), truth)
 
     def _take(self, request: Request, body: bytes, truth: Truth, dice: random.Random, accepted_s: float) -> Task:
@@ -127,7 +136,7 @@ class Desk:
             Refused: it is not taken.
         """
         self._check_key(request)
-        order = self._wire.read(request, _object(body))
+        order = self._api.read(request, _object(body))
         shape = order.shape
         self._check_limits(shape)
         truth.quality, truth.size, truth.output_format = shape.quality, shape.size, shape.output_format
@@ -143,9 +152,7 @@ class Desk:
         if name is not None:
             task_faults.refuse(name, options)
         home = f"http://{request.headers.get('host') or '{}:{}'.format(*request.scope['server'])}"
-        task = Task(
-            self._wire.new_id(), order, plan, truth, self._clock, home, name, options, lambda: self._ahead(task)
-        )
+        task = Task(self._api.new_id(), order, plan, truth, self._clock, home, name, options, lambda: self._ahead(task))
         truth.task_id, task.touched_ns = task.id, truth.received_ns
         self._tasks[task.id] = task
         task.life = asyncio.create_task(self._life.run(task, variant))
@@ -196,14 +203,14 @@ class Desk:
 
     def _find(self, request: Request) -> Task:
         self._check_key(request)
-        task = self._tasks.get(self._wire.task_id(request))
+        task = self._tasks.get(self._api.task_id(request))
         if task is None:
             raise Refused(404, "The task does not exist.", code="task_not_found")
         return task
 
     def _check_key(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != self._wire.scheme.lower() or not key.strip().startswith(KEY_PREFIX):
+        if scheme.lower() != self._api.scheme.lower() or not key.strip().startswith(KEY_PREFIX):
             raise Refused(401, "The API key is missing or not valid.", code="invalid_api_key")
 
     def _check_limits(self, shape: Shape) -> None:

@@ -7,14 +7,14 @@ import secrets
 from starlette.requests import Request
 
 from harness.simulator.requests import Refused
-from harness.simulator.tasks import Json, Order, Task, Wire, address_of, shape_of
+from harness.simulator.tasks import Json, Order, Task, TaskApi, address_of, shape_of
 
 STATES = {"queued": "pending", "running": "processing", "done": "completed", "failed": "failed", "cancelled": "failed"}
 CREDITS = {"low": 0.5, "medium": 4.0, "high": 16.0}  # made up; what matters is that they are told
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-class EvoLink(Wire):
+class EvoLink(TaskApi):
     """The same path as the images API, so a client that does not look takes the task for an answer."""
 
     id_header = "x-request-id"

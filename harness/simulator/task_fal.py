@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from harness.simulator.requests import Refused
-from harness.simulator.tasks import Json, Order, Task, Wire, address_of, shape_of
+from harness.simulator.tasks import Json, Order, Task, TaskApi, address_of, shape_of
 
 STATES = {"queued": "IN_QUEUE", "running": "IN_PROGRESS"}
 SIZES = {
@@ -23,7 +23,7 @@ REQUEST = "/{model:path}/requests/{id}"
 IGNORED = ("sync_mode", "enable_safety_checker")
 
 
-class Fal(Wire):
+class Fal(TaskApi):
     """``POST /{model}`` and what hangs under ``/{model}/requests/{id}``. What failed is completed, with an error."""
 
     scheme = "Key"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from PIL import Image
 
 from harness.simulator.requests import Refused, Shape
-from harness.simulator.tasks import Json, Task, Wire
+from harness.simulator.tasks import Json, Task, TaskApi
 
 NAMES = {
     "task_failed",  # after it ran
@@ -50,8 +50,7 @@ def refuse(name: str, options: Mapping[str, str]) -> None:
     if name not in NAMES:
         raise Refused(400, f"x-sim-fault: there is no fault {name[:40]!r}")
     if name == "app_error":
-        text = options.get("code", "402")
-        code = int(text) if text.isdecimal() and int(text) in APP_ERRORS else 500
+        code = next((code for code in APP_ERRORS if str(code) == options.get("code", "402")), 500)
         # A type and code as the images API has them; wires with words of their own do not show them.
         raise Refused(code, APP_ERRORS[code], type="app_error", code=f"app_error_{code}")
 
@@ -65,13 +64,13 @@ def seconds(options: Mapping[str, str], default: float) -> float:
     return value if 0 <= value < 1e9 else default
 
 
-def answer(task: Task, wire: Wire, status: int, told: Json) -> tuple[int, Json | str]:
+def answer(task: Task, api: TaskApi, status: int, told: Json) -> tuple[int, Json | str]:
     """What really goes out as an answer about the task."""
     if task.fault == "poll_500" and task.truth.polls % 2 == 0:
-        return wire.refused(Refused(500, APP_ERRORS[500], type="server_error", code="server_error"))
+        return api.refused(Refused(500, APP_ERRORS[500], type="server_error", code="server_error"))
     if task.fault == "bad_mapping":
-        return status, without(told, wire.status_field)
-    if task.fault == "result_not_json" and task.urls and wire.status_field[0] == "status":
+        return status, without(told, api.status_field)
+    if task.fault == "result_not_json" and task.urls and api.status_field[0] == "status":
         return status, f"result: {', '.join(task.urls)}"
     return status, told
 

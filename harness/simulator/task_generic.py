@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from harness.simulator.tasks import Json, Order, Task, Wire, address_of, shape_of
+from harness.simulator.tasks import Json, Order, Task, TaskApi, address_of, shape_of
 
 STATES = {"queued": "queued", "running": "running", "done": "done", "failed": "failed", "cancelled": "failed"}
 
 
-class Generic(Wire):
+class Generic(TaskApi):
     """``POST /v1/tasks``, ``GET`` and ``DELETE /v1/tasks/{id}``. A cancelled task is a failed one with that code."""
 
     id_header = "x-request-id"

@@ -8,13 +8,13 @@ import secrets
 from starlette.requests import Request
 
 from harness.simulator.requests import Refused
-from harness.simulator.tasks import Json, Order, Task, Wire, address_of, shape_of
+from harness.simulator.tasks import Json, Order, Task, TaskApi, address_of, shape_of
 
 CODES = {401, 402, 404, 422, 429, 455, 500, 501, 505}
 STATES = {"running": "generating", "done": "success", "failed": "fail", "cancelled": "fail"}
 
 
-class Kie(Wire):
+class Kie(TaskApi):
     """``createTask`` and ``recordInfo``. There is no way to cancel."""
 
     status_field = ("data", "state")

@@ -11,18 +11,18 @@ from harness.simulator.clock import SimClock
 from harness.simulator.links import Links, address
 from harness.simulator.pictures import PICTURES, Key
 from harness.simulator.requests import Shape
-from harness.simulator.tasks import Task, Wire
+from harness.simulator.tasks import Task, TaskApi
 from harness.simulator.world import Layer
 
 
 class Life:
     """What happens to the tasks of one port, whoever asks for them or does not."""
 
-    def __init__(self, layer: Layer, clock: SimClock, links: Links, wire: Wire) -> None:
+    def __init__(self, layer: Layer, clock: SimClock, links: Links, api: TaskApi) -> None:
         self._layer = layer
         self._clock = clock
         self._links = links
-        self._wire = wire
+        self._api = api
 
     async def run(self, task: Task, variant: int) -> None:
         """Queue, work, end, and the news of it."""
@@ -69,7 +69,7 @@ class Life:
             task.truth.result_fetches += 1
             task.touched_ns = self._clock.now_ns()
 
-        ttl_s = self._wire.link_ttl_s if self._layer.link_ttl_s is None else self._layer.link_ttl_s
+        ttl_s = self._api.link_ttl_s if self._layer.link_ttl_s is None else self._layer.link_ttl_s
         content_type = f"image/{task.order.shape.output_format}"
         token = self._links.put(
             data,
@@ -90,7 +90,7 @@ class Life:
             task.truth.callback_ns = self._clock.now_ns()
 
         try:
-            status = await callbacks.tell(task.order.callback, self._wire.told(task), sent)
+            status = await callbacks.tell(task.order.callback, self._api.told(task), sent)
             if status >= 300:
                 task.truth.note = f"the callback was answered with {status}"
         except callbacks.NotToldError as error:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 
 from harness.simulator.requests import Refused
-from harness.simulator.tasks import Json, Order, Task, Wire, address_of, shape_of
+from harness.simulator.tasks import Json, Order, Task, TaskApi, address_of, shape_of
 
 STATES = {
     "queued": "starting",
@@ -31,7 +31,7 @@ EVENTS = {"start", "output", "logs", "completed"}
 SIZES = {"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}
 
 
-class Replicate(Wire):
+class Replicate(TaskApi):
     """Predictions by version, by model in the body, and by model in the path."""
 
     link_ttl_s = 3600.0
@@ -57,7 +57,7 @@ class Replicate(Wire):
         names = {"number_of_images": "n", "aspect_ratio": "size"}
         shape = shape_of(fields, "gpt-image-2" if hashed else named, **names)
         events = body.get("webhook_events_filter")
-        if events is not None and not (isinstance(events, list) and all(event in EVENTS for event in events)):
+        if events is not None and not (isinstance(events, list) and all(str(event) in EVENTS for event in events)):
             raise Refused(422, "- webhook_events_filter must be one of the known events", param="webhook_events_filter")
         callback = address_of(body.get("webhook"), "webhook")
         wanted = callback if events is None or "completed" in events else None

@@ -95,8 +95,8 @@ class Task:
         return min(99, int(100 * passed_s / (self.plan.done_s - self.plan.running_s)))
 
 
-class Wire(ABC):
-    """One API: how it reads an order and what it says about a task. It holds no state."""
+class TaskApi(ABC):
+    """One wire: how it reads an order and what it says about a task. It holds no state."""
 
     scheme = "Bearer"
     link_ttl_s = 86_400.0

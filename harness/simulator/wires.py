@@ -7,6 +7,7 @@ import random
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from harness.simulator import responses, script
 from harness.simulator.edits import validate_edit
@@ -50,7 +51,8 @@ class Ask:
 class Wire:
     """OpenAI's own wire, and what others are told apart from."""
 
-    paths = ("/v1/images/generations", "/v1/images/edits", "/v1/responses")
+    paths: tuple[str, ...] = ("/v1/images/generations", "/v1/images/edits", "/v1/responses")
+    rewrites = False  # whether to finish an answer is work on its pictures, which nobody else should wait for
     product: str | None = None  # whose page it is when nobody in front of it has one
 
     def __init__(self, layer: Layer) -> None:
@@ -59,6 +61,11 @@ class Wire:
     def request_id(self) -> str:
         """A new one."""
         return f"req_{uuid.uuid4().hex}"
+
+    def not_found(self, method: str, path: str) -> dict[str, Any]:
+        """The body of a 404."""
+        message = f"Invalid URL ({method} {path})"
+        return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
 
     def check_key(self, ask: Ask) -> None:
         """Raises `Refused` for a key that is none of ours."""

@@ -144,5 +144,7 @@ def test_replicate_tells_the_end_only_where_its_filter_lets_it() -> None:
             )
             for event in ("start", "completed", "nonsense")
         }
+        strange = {**body, "webhook_events_filter": [{"completed": True}]}
+        odd = CLIENT.post(f"{api.base(sim)}/v1/predictions", json=strange, headers=api.headers())
         assert heard.wait()[1]["id"] == replies["completed"].json()["id"]
-    assert [reply.status_code for reply in replies.values()] == [201, 201, 422]
+    assert [reply.status_code for reply in (*replies.values(), odd)] == [201, 201, 422, 422]

@@ -72,7 +72,16 @@ def test_a_link_lives_as_long_as_its_api_says_or_as_the_world_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"{}", b"[]", b"no", b'{"advance_s": -1}', b'{"advance_s": NaN}', b'{"advance_s": 1e12}']
+    "body",
+    [
+        b"{}",
+        b"[]",
+        b"no",
+        b'{"advance_s": -1}',
+        b'{"advance_s": NaN}',
+        b'{"advance_s": 1e12}',
+        b'{"advance_s": 1' + b"0" * 400 + b"}",
+    ],
 )
 def test_the_clock_goes_forward_only_and_by_a_number(body: bytes) -> None:
     with spawn({}) as sim:
