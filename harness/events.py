@@ -298,11 +298,31 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     attempts: tuple[Attempt, ...] = ()
 
 
+class LinkCheck(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="link_check"):
+    """A result link that was fetched again later. Stands in the same journal as the job that it belongs to."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    job_id: str
+    route: str
+    link: int  # which of the answer's links, from 0; the link itself is not kept
+    checked_at: str
+    due_s: float  # the age at which it was to be looked at, in seconds of the measured world
+    age_s: float  # and the age that it had
+    alive: bool  # HTTP 200, and whole
+    same: bool | None = None  # byte for byte what it was when new; null where that is not known
+    http_status: int | None = None
+    ended: Ended
+    bytes_down: int = 0
+    total_ms: float | None = None
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(JobEvent)
+_any_decoder = msgspec.json.Decoder(JobEvent | LinkCheck)
 
 
-def to_line(event: JobEvent) -> bytes:
+def to_line(event: JobEvent | LinkCheck) -> bytes:
     """One JSON line with its newline. `to_line` and `from_line` are inverse."""
     return _encoder.encode(event) + b"\n"
 
@@ -337,18 +357,30 @@ def read_events(path: Path) -> tuple[list[JobEvent], list[BadLine]]:
 
 
 def iter_events(path: Path) -> Iterator[tuple[int, JobEvent | str]]:
-    """Yield (line number, event or the reason why the line is not one)."""
+    """Yield (line number, event or the reason why the line is not one). Later checks of links are passed over."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                yield number, from_line(line)
+                found = _any_decoder.decode(line)
+                if isinstance(found, JobEvent):
+                    yield number, found
             except msgspec.ValidationError as error:
                 yield number, f"not a job event: {error}"
             except msgspec.DecodeError:
                 torn = "torn line (the writer was stopped)" if not line.endswith(b"\n") else "not JSON"
                 yield number, torn
+
+
+def read_link_checks(path: Path) -> list[LinkCheck]:
+    """Every later check of a link that a journal holds."""
+    found: list[LinkCheck] = []
+    with path.open("rb") as lines:
+        for line in lines:
+            if b'"link_check"' in line[:64]:
+                found.append(msgspec.json.decode(line, type=LinkCheck))
+    return found
 
 
 def json_schema() -> dict[str, Any]:

@@ -74,7 +74,9 @@ def _source(path: Path) -> str:
     spec = ", ".join(f"'{name}': '{kind}'" for name, kind in json_types().items())
     file = "'" + str(path).replace("'", "''") + "'"
     read = f"read_json({file}, format = 'newline_delimited', columns = {{{spec}}})"
-    return f"(SELECT *, attempts[-1] AS last, {RATE_LIMITED} AS rate_limited FROM {read})"
+    # A later check of a link stands in the same file, and is no job.
+    jobs = f"(SELECT * FROM {read} WHERE event IS DISTINCT FROM 'link_check')"
+    return f"(SELECT *, attempts[-1] AS last, {RATE_LIMITED} AS rate_limited FROM {jobs})"
 
 
 def _selected(column: Column) -> str:

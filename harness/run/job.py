@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from harness.plan import Job
 from harness.routes.base import Answer, Call, ExchangeFailed, Route, Target
 from harness.run.images import Decoded, decode_image
 from harness.run.lag import LagMeter
+from harness.run.linkbook import Kept, LinkBook
 from harness.run.record import Exchange, JobFacts, make_attempt, make_event
 from harness.run.references import References
 from harness.run.retry import RetryPolicy
@@ -23,7 +25,7 @@ from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
 from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
-from harness.wire.trace import Trace
+from harness.wire.trace import Leg, Trace
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Setting:
     record_prompts: bool
     lag: LagMeter
     images_dir: Path | None = None
+    link_check_s: tuple[float, ...] = ()
     references: References = field(default_factory=References)
     # A few at a time: each holds a decoded picture, and more of them than cores are not done any sooner.
     interpreting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -119,6 +122,8 @@ async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
     ended_ns = exchanges[-1].trace.ended_ns or zero_ns
     if setting.images_dir is not None:
         await asyncio.to_thread(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
+    if setting.link_check_s:
+        await asyncio.to_thread(_remember_links, setting, lane, job, exchanges[-1])
     return make_event(
         facts,
         exchanges,
@@ -155,14 +160,21 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
         cancelled = True
         failure = exception_chain(error)
     trace.finish()
+    link_sha256: dict[int, str] = {}
     answer, images = Answer(), tuple[Decoded, ...]()
     if not cancelled:
         keep = setting.images_dir is not None
         async with setting.interpreting:
             answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job, keep=keep)
+    if setting.link_check_s:
+        link_sha256 = {leg.link: _sha256(leg) for leg in trace.legs if leg.kind == "download"}
     for one in trace.all_traces():
         one.body.release()
-    return Exchange(number, call.client_request_id, trace, failure, cancelled, answer, images)
+    return Exchange(number, call.client_request_id, trace, failure, cancelled, answer, images, link_sha256)
+
+
+def _sha256(leg: Leg) -> str:
+    return hashlib.sha256(leg.trace.body.whole()).hexdigest()
 
 
 def _request(job: Job) -> dict[str, object]:
@@ -187,6 +199,28 @@ def _interpret(
         images.append(decoded if keep else replace(decoded, data=b""))
     stripped = tuple(replace(payload, encoded=b"") for payload in answer.finals)
     return replace(answer, finals=stripped), tuple(images)
+
+
+def _remember_links(setting: Setting, lane: Lane, job: Job, exchange: Exchange) -> None:
+    now_s = time.time()
+    LinkBook(setting.run_id).add(
+        [
+            Kept(
+                run_id=setting.run_id,
+                job_id=job.job_id,
+                route=job.cell.route,
+                link=index,
+                url=url,
+                fetched_at_s=now_s,
+                sha256=exchange.link_sha256.get(index),
+                due_s=setting.link_check_s,
+                time_scale=setting.clock.time_scale,
+                ca_file=lane.target.ca_file,
+            )
+            for index, url in enumerate(exchange.answer.links)
+            if url.startswith("http")
+        ]
+    )
 
 
 def _keep(folder: Path, job_id: str, images: tuple[Decoded, ...]) -> None:

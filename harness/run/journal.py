@@ -17,7 +17,7 @@ import msgspec
 
 from harness.conditions import EVENTS_FILE
 from harness.errors import HarnessError, UsageProblem
-from harness.events import JobEvent, iter_events, to_line
+from harness.events import JobEvent, LinkCheck, iter_events, to_line
 
 SENDS_FILE = "sends.jsonl"
 TORN_FILE = "torn.txt"
@@ -84,6 +84,10 @@ class Journal:
         """Record how a job ended."""
         self._append(self._events, to_line(event))
         self.finished.add(event.job_id)
+
+    def note(self, check: LinkCheck) -> None:
+        """Record a later look at a link."""
+        self._append(self._events, to_line(check))
 
     def _append(self, target: BinaryIO, line: bytes) -> None:
         # One unbuffered write per line: the kernel has it when this returns, so that a kill cannot lose it.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.events import AddressTry, Attempt, CostBasis, Ended, ImageCheck, JobEvent, Leg, Marks, Outcome, Span
@@ -39,6 +39,7 @@ class Exchange:
     cancelled: bool
     answer: Answer
     images: tuple[Decoded, ...]
+    link_sha256: Mapping[int, str] = field(default_factory=dict)  # of what each link led to
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,7 @@ def _setting(
         record_prompts=scenario.record_prompts,
         lag=lag,
         images_dir=images_dir,
+        link_check_s=tuple(sorted(scenario.link_check)),
         references=References(scenario.references, scenario.mask_file),
     )
 
