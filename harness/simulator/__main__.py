@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from harness.simulator import task_faults
 from harness.simulator.faults import FAULTS, parse
 from harness.simulator.loop import run
 from harness.simulator.profiles import Profile, UnknownProfile
@@ -33,8 +34,8 @@ def load_world(text: str, section: str | None = None) -> World:
         world = World.model_validate(value)
         Profile(world.profile)
         for fault in world.faults:
-            if parse(fault.fault)[0] not in FAULTS:
-                raise BadWorld(f"faults: there is no fault {fault.fault!r}; there are {', '.join(sorted(FAULTS))}")
+            if parse(fault.fault)[0] not in (there_are := {*FAULTS, *task_faults.NAMES}):
+                raise BadWorld(f"faults: there is no fault {fault.fault!r}; there are {', '.join(sorted(there_are))}")
     except yaml.YAMLError as error:
         raise BadWorld(f"not YAML: {error}") from None
     except ValidationError as error:

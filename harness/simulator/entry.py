@@ -63,7 +63,7 @@ class Entry:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         client_id = headers.get("x-client-request-id")
         # A pure function of seed and id: the same job takes the same time in every run and in any order.
-        dice = random.Random(f"{self._world.seed}/{_stable(client_id) or f'{self.name}-{self._count}'}")
+        dice = random.Random(f"{self._world.seed}/{stable(client_id) or f'{self.name}-{self._count}'}")
         truth = Truth(
             client_request_id=client_id,
             request_id=self.wire.request_id(),
@@ -197,7 +197,7 @@ def _note(truth: Truth, shape: Shape) -> None:
     truth.reference_images, truth.reference_bytes = shape.reference_images, shape.reference_bytes
 
 
-def _stable(client_id: str | None) -> str | None:
+def stable(client_id: str | None) -> str | None:
     """The part of a client's id that is the job's own: what stands behind the run's name, if it looks like that."""
     found = re.match(r"harness-([0-9a-f]{12})", client_id or "")
     return found[1] if found else client_id

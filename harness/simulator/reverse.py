@@ -20,6 +20,7 @@ from harness.simulator.world import Layer
 STAGES_S = (2.0, 5.0)  # it opens a conversation and passes its guard before the image is begun
 SIZE = "1254x1254"
 MODEL = "gpt-image-2-codex"
+LINK_TTL_S = 86_400.0
 
 
 class Reverse(Wire):
@@ -47,7 +48,7 @@ class Reverse(Wire):
         bare = replace(planned, headers={"content-type": planned.headers["content-type"]}, tokens=0)
         if shape is None or shape.api == "responses" or planned.made_s is None:
             return bare
-        until_s = planned.made_s + self._layer.link_ttl_s
+        until_s = planned.made_s + (LINK_TTL_S if self._layer.link_ttl_s is None else self._layer.link_ttl_s)
         host = ask.headers.get("host", "localhost")
         told = bare.with_pieces([self._relabelled(piece, host, until_s) for piece in bare.pieces])
         size = sum(len(piece.data) for piece in told.pieces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import socket
@@ -12,27 +13,32 @@ from pathlib import Path
 
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route, Router
 
+from harness.simulator import faults, task_faults
 from harness.simulator.azure import Azure
 from harness.simulator.clock import SimClock
 from harness.simulator.entry import Entry
-from harness.simulator.links import Links
+from harness.simulator.links import Files, Links
 from harness.simulator.loop import settle
+from harness.simulator.page import Browsers
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import MODELS
 from harness.simulator.reverse import Reverse
+from harness.simulator.task_apis import TASK_APIS
+from harness.simulator.task_desk import Desk
 from harness.simulator.truth import TruthLog
 from harness.simulator.wires import Wire
 from harness.simulator.world import Layer, World
 
 GRACE_S = 0.5  # real seconds that orphans get to finish when the server is told to stop
+MOST_ADVANCE_S = 10 * 366 * 86_400.0  # no date is beyond what calendars can say
 BASES = {"openai": "/v1", "reverse": "/v1", "evolink": "/v1"}  # what an entry's address ends with; others: nothing
 
 
-def router(entry: Entry, clock: SimClock, links: Links) -> Router:
-    """The paths of one port. The router hands `send` through untouched, which the entry relies on."""
+def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
+    """The paths of one port. `send` is handed through untouched, or as its like: the entry relies on its transport."""
 
     def reply(value: object, status: int = 200) -> JSONResponse:
         return JSONResponse(value, status, headers={"x-simulator-time-scale": clock.shown})
@@ -44,22 +50,35 @@ def router(entry: Entry, clock: SimClock, links: Links) -> Router:
         return reply({"ok": True})
 
     async def not_found(request: Request) -> JSONResponse:
-        return reply(entry.wire.not_found(request.method, request.url.path), 404)
+        speaking = entry if isinstance(entry, Desk) else entry.wire
+        return reply(speaking.not_found(request.method, request.url.path), 404)
 
-    async def file(request: Request) -> Response:
-        stored = links.get(request.path_params["name"].partition(".")[0])
-        if stored is None:
-            return await not_found(request)
-        return Response(stored.data, media_type=stored.content_type, headers={"x-simulator-time-scale": clock.shown})
+    async def move(request: Request) -> JSONResponse:
+        """``POST /sim/clock {"advance_s": 3600}``: the world's time goes on, and what waits for it comes due."""
+        try:
+            asked = await request.json()
+            wanted_s = float(asked["advance_s"])
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+            wanted_s = math.nan
+        if not 0 <= wanted_s <= MOST_ADVANCE_S - clock.advanced_s:
+            return reply({"error": {"message": "advance_s: seconds from 0 to ten years in all"}}, 400)
+        clock.advance(wanted_s)
+        return reply({"advanced_s": clock.advanced_s})
 
-    return Router(
-        [
-            *(Route(path, entry, methods=["POST"]) for path in entry.wire.paths),
-            Route("/v1/models", models),
-            Route("/files/{name}", file),
-            Route("/healthz", health),
-            Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
-        ]
+    if isinstance(entry, Desk):
+        own = entry.routes()
+    else:
+        own = [*(Route(path, entry, methods=["POST"]) for path in entry.wire.paths), Route("/v1/models", models)]
+    return Browsers(
+        Router(
+            [
+                Route("/healthz", health),
+                Route("/files/{name}", Files(links, clock), methods=["GET", "HEAD"]),
+                Route("/sim/clock", move, methods=["POST"]),
+                *own,
+                Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
+            ]
+        )
     )
 
 
@@ -78,9 +97,14 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
     clock, profile, log = SimClock(world.time_scale), Profile(world.profile), TruthLog(log_path)
     layers = {"direct": Layer(), **world.layers}
     links = Links(clock)
-    entries = {
-        name: Entry(name, layer, wire(layer, links), world, profile, clock, log) for name, layer in layers.items()
-    }
+
+    def open_entry(name: str, layer: Layer) -> Entry | Desk:
+        if layer.speaks in TASK_APIS:
+            api = TASK_APIS[layer.speaks]
+            return Desk(name, layer, _with_faults(world, task_faults.NAMES), profile, clock, log, links, api)
+        return Entry(name, layer, wire(layer, links), _with_faults(world, set(faults.FAULTS)), profile, clock, log)
+
+    entries = {name: open_entry(name, layer) for name, layer in layers.items()}
     sockets = {name: _listen(host, port + i if port else 0) for i, name in enumerate(entries)}
     servers = [_Server(router(entry, clock, links), sockets[name]) for name, entry in entries.items()]
     stop = asyncio.Event()
@@ -112,6 +136,9 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+    for entry in entries.values():
+        if isinstance(entry, Desk):
+            entry.stop()
     closing = {task for entry in entries.values() for task in entry.closing}
     await asyncio.gather(*closing)
     log.shut()
@@ -120,7 +147,7 @@ async def serve(world: World, *, host: str, port: int, log_path: Path | None, un
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: several share one process, and it is ours to stop them."""
 
-    def __init__(self, app: Router, sock: socket.socket) -> None:
+    def __init__(self, app: Browsers, sock: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -138,6 +165,12 @@ class _Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         await self._serve([self._sock])
+
+
+def _with_faults(world: World, names: set[str]) -> World:
+    """The same world with the faults that a kind of API knows: one that names no entry is meant for who has it."""
+    known = tuple(fault for fault in world.faults if faults.parse(fault.fault)[0] in names)
+    return world.model_copy(update={"faults": known})
 
 
 def _listen(host: str, port: int) -> socket.socket:

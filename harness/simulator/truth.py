@@ -10,6 +10,11 @@ it did not happen: received_ns, request_body_ns, headers_sent_ns, first_body_byt
 client_gone_ns, cap_fired_ns · events: [{kind, index, planned_ns, start_ns, end_ns, bytes}], when it was due, and as
 handed to the socket · finished (the image was made), finished_after_client_left · billed_output_tokens · note. Never
 the prompt, never the key.
+
+Of a task (api "task") the record is of its submission and of all that came after: task_id · latency_s counts from the
+submission to the result · queued_s (world seconds it really waited in the queue) · running_ns (it left the queue) ·
+callback_ns (its end was told to the callback's address) · polls (questions about it) · result_fetches (answers with
+its file: finished with none of them is an orphan) · cancelled. Status is what the API decided, though HTTP say 200.
 """
 
 from __future__ import annotations
@@ -56,6 +61,13 @@ class Truth:
     finished: bool = False
     finished_after_client_left: bool = False
     billed_output_tokens: int = 0
+    task_id: str | None = None
+    queued_s: float | None = None
+    running_ns: int | None = None
+    callback_ns: int | None = None
+    polls: int = 0
+    result_fetches: int = 0
+    cancelled: bool = False
     note: str | None = None
 
     def close(self) -> None:

@@ -42,7 +42,9 @@ class Layer(_Model):
     gateway_retries: int = Field(0, ge=0, le=20, description="Upstream calls thrown away before the one it answers.")
     cache: bool = Field(False, description="A repeated identical request is answered at once (cloudflare_aig).")
     result: Literal["url", "b64"] = Field("url", description="How a reverse route hands over its images.")
-    link_ttl_s: float = Field(86_400, gt=0, description="How long a link to a made image works.")
+    queue_s: float = Field(2.0, ge=0, description="How long a task waits before it runs, plus and minus spread.")
+    link_ttl_s: float | None = Field(None, ge=0, description="How long a link to a result lives; else as its API says.")
+    task_keep_s: float = Field(60.0, ge=0, description="How long after a task's end its truth is still added to.")
 
 
 class Fault(_Model):

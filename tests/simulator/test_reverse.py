@@ -85,7 +85,7 @@ def test_a_link_works_until_its_time_is_over(sim: Running) -> None:
     url = post(sim, "brief", LOW).json()["data"][0]["url"]
     assert httpx.get(url).status_code == 200
     time.sleep(310 / 200)
-    assert httpx.get(url).status_code == 404
+    assert httpx.get(url).status_code == 403
     assert httpx.get(url.rpartition("/")[0] + "/never-was.png").status_code == 404
 
 
