@@ -32,7 +32,7 @@ _NEEDED = (
 )  # fmt: skip
 
 # Caps of our own side that are no client timeouts, by the name under which they are set.
-OUR_SETTINGS = {"abort": "the page's own abort (browser.abort)", "poll": "task.poll.give_up_after"}
+OUR_SETTINGS = {"abort": "the page's AbortController (browser.abort)", "poll": "task.poll.give_up_after"}
 
 TIMEOUT_STATUSES = (408, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 546)
 
@@ -141,18 +141,19 @@ def _own_cap(job: dict[str, Any]) -> Attribution | None:
         return None
     cap_s = None if job["cap_ms"] is None else job["cap_ms"] / 1000
     never_sent = job["cap"] == "connect"
+    ours = {"abort": "the page's own abort", "poll": "our own limit on polling"}.get(
+        job["cap"], f"our own {job['cap']} timeout"
+    )
     return Attribution(
         grade="undetermined" if never_sent else "attributed",
-        layer="this client",
-        product="harness",
+        layer="the browser page" if job["cap"] == "abort" else "this client",
+        product="browser" if job["cap"] == "abort" else "harness",
         setting=OUR_SETTINGS.get(job["cap"], f"timeouts.{job['cap']}"),
         cap_s=cap_s,
         cap_kind=job["cap"],
         cut_at_ms=None if never_sent else job["mark_ended_at_ms"],
         first_move=f"raise {OUR_SETTINGS.get(job['cap'], 'timeouts.' + job['cap'])}",
-        evidence=(
-            EvidenceRow(fact=f"our own {job['cap']} timeout of {cap_s:g} s fired; the other side had not answered"),
-        ),
+        evidence=(EvidenceRow(fact=f"{ours} of {cap_s:g} s fired; the other side had not answered"),),
         settle="the backend's record for this job's id: is it running, or did it finish?",
     )
 

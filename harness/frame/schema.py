@@ -44,7 +44,8 @@ UNREAD = frozenset(
         "prompt_hash", "phase", "timeout_layer", "bytes_up", "resolved_format", "mark_headers_at_ms",
         "mark_body_end_at_ms", "http_version", "receive_path", "connection_reused", "header_server", "header_via",
         "attempt_statuses", "image_bytes", "request_started_at", "request_id", "usage_total_tokens",
-        "usage_input_tokens",
+        "usage_input_tokens", "gateway_fallbacks", "gateway_ms", "submit_ms", "running_ms",
+        "mark_submitted_at_ms", "mark_running_at_ms", "mark_callback_at_ms",
     }
 )  # fmt: skip
 """Columns for notebooks: no rule and no report looks at them, and a very large run is read without them."""
@@ -137,6 +138,7 @@ def _derived() -> tuple[Column, ...]:
         Column("reply_headers", "text", f"CASE WHEN {_UNDELIVERED} THEN last.headers::VARCHAR END"),
         Column("reply_request_id", "text", f"CASE WHEN {_UNDELIVERED} THEN last.request_id END"),
         Column("client_request_id", "text", f"CASE WHEN {_UNDELIVERED} THEN last.client_request_id END"),
+        Column("has_request_id", "number", "(last.request_id IS NOT NULL)::INT"),
         Column("other_ids", "text", f"CASE WHEN {_UNDELIVERED} THEN last.ids::VARCHAR END"),
         Column("body_head", "text", "last.body_head"),
         Column("error_message", "text", "last.error.message"),

@@ -31,6 +31,7 @@ def write_report(run_dir: Path) -> ReportPaths:
     """
     from harness.conditions import EVENTS_FILE, read_conditions
     from harness.diagnosis.model import read_diagnosis
+    from harness.events import read_link_checks
     from harness.frame import load_frame
     from harness.report.build import summarize
     from harness.report.html import render
@@ -39,7 +40,8 @@ def write_report(run_dir: Path) -> ReportPaths:
     diagnosis, verdicts = read_diagnosis(run_dir)
     frame, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=True)
     paths = ReportPaths(summary=run_dir / SUMMARY_FILE, html=run_dir / REPORT_FILE)
-    write_summary(paths.summary, summarize(conditions, frame, diagnosis, verdicts, len(bad_lines)))
+    checks = read_link_checks(run_dir / EVENTS_FILE)
+    write_summary(paths.summary, summarize(conditions, frame, diagnosis, verdicts, len(bad_lines), checks))
     fresh = paths.html.with_suffix(".html.tmp")
     fresh.write_text(render(read_summary(paths.summary)), encoding="utf-8", newline="\n")
     fresh.replace(paths.html)

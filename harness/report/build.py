@@ -10,11 +10,13 @@ import pandas as pd
 
 from harness.conditions import RunConditions
 from harness.diagnosis.model import Diagnosis, JobVerdict
+from harness.events import LinkCheck
 from harness.metrics import METRICS
 from harness.report import pictures, tables
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
+from harness.report.told import told
 
 
 def summarize(
@@ -23,6 +25,7 @@ def summarize(
     diagnosis: Diagnosis,
     verdicts: Sequence[JobVerdict],
     unreadable_lines: int = 0,
+    link_checks: Sequence[LinkCheck] = (),
 ) -> Summary:
     """Pure: the same conditions, events and verdicts give the same summary, in whatever order the events came."""
     jobs = join_verdicts(frame, verdicts)
@@ -49,6 +52,7 @@ def summarize(
         layers=tables.layers(jobs, shapes),
         failures=tables.failures(jobs, shapes),
         retries=tables.retries(jobs, shapes),
+        told=told(jobs, conditions, shapes, link_checks),
         definitions=tuple(
             Definition(
                 name=metric.name,

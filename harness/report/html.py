@@ -13,7 +13,15 @@ from markupsafe import Markup
 from harness.report import charts
 from harness.report import format as fmt
 from harness.report.model import Summary, WaterfallRow
-from harness.report.view import bad_headlines, condition_rows, decision_facts, floors_sentence, rests_on
+from harness.report.view import (
+    bad_headlines,
+    condition_rows,
+    decision_facts,
+    floors_sentence,
+    rests_on,
+    told_result,
+    told_way,
+)
 
 _SEGMENTS = (
     # kind, column, the metric that defines it
@@ -53,6 +61,7 @@ def render(summary: Summary) -> str:
         ("cells", "Every cell", bool(summary.cells)),
         ("failures", "Failures", bool(summary.layers or summary.failures)),
         ("retries", "Retries and rate limits", bool(summary.retries)),
+        ("told", "What each route tells", bool(summary.told)),
         ("conditions", "Conditions", True),
         ("definitions", "Definitions", True),
     )
@@ -90,6 +99,8 @@ def render(summary: Summary) -> str:
                 for route, rows in groupby(summary.cells, key=lambda row: "" if row.planned_only else row.route)
             ],
             conditions=condition_rows(summary),
+            told_way=told_way,
+            told_result=told_result,
             floors=floors_sentence(),
         )
     )

@@ -57,6 +57,9 @@ _SHAPE = (
     "background",
     "moderation",
     "reference_images",
+    "mask",
+    "edit_form",
+    "text_model",
     "prompt_complexity",
 )
 
@@ -221,6 +224,10 @@ def _word(name: str, value: Any) -> str:
         return str(value).replace("x", "×")
     if name == "stream":
         return "stream" if value else ""
+    if name == "mask":
+        return "mask" if value else ""
+    if name == "text_model":
+        return f"after {value}"  # another job than a bare call, and never under the same label
     if name == "background" or name == "moderation":
         return f"{name} {value}"
     if name == "prompt_complexity":

@@ -253,6 +253,33 @@ class RetryRow(msgspec.Struct, frozen=True, kw_only=True):
     most_in_flight: int
 
 
+class ToldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one route tells of itself. Counts are of the delivered jobs that came with the fact."""
+
+    route: str
+    kind: str
+    owner: str
+    jobs: int
+    delivered: int
+    text_models: tuple[str, ...]  # a text model ran before the image: not comparable with a bare Images call
+    deployments: tuple[str, ...]
+    request_ids: int
+    server_times: int
+    queue_times: int
+    usages: int
+    sizes: int
+    by_link: int
+    download_p50_ms: float | None  # of results that came as links
+    poll_error_p50_ms: float | None
+    callbacks: int
+    gateways: tuple[str, ...]
+    overhead_p50_ms: float | None  # as the gateway says
+    cache_hits: int
+    drops: tuple[str, ...]
+    links_alive: int
+    links_checked: int
+
+
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
@@ -277,6 +304,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     layers: tuple[LayerRow, ...]
     failures: tuple[FailureRow, ...]
     retries: tuple[RetryRow, ...]
+    told: tuple[ToldRow, ...] = ()
     definitions: tuple[Definition, ...]
 
 

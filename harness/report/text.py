@@ -9,7 +9,7 @@ from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
 from harness.report.charts import cut_sentence
 from harness.report.model import Estimate, Summary
-from harness.report.view import condition_rows, decision_facts, floors_sentence, rests_on
+from harness.report.view import condition_rows, decision_facts, floors_sentence, rests_on, told_result, told_way
 
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -25,6 +25,7 @@ def render(summary: Summary) -> str:
         *_waterfalls(summary),
         *_failures(summary),
         *_retries(summary),
+        *_told(summary),
         *_conditions(summary),
         *_definitions(summary),
     ]
@@ -187,6 +188,24 @@ def _retries(summary: Summary) -> list[str]:
     ]
     head = ("route", "jobs", "attempts", "our retries", "gateway's", "met a 429", "ended in a 429")
     return ["## Retries and rate limits", _table(head, rows)] if rows else []
+
+
+def _told(summary: Summary) -> list[str]:
+    rows = [
+        (
+            row.route,
+            "; ".join([f"{row.kind}, owner {fmt.words(row.owner)}", *told_way(row)]),
+            fmt.of(row.request_ids, row.delivered),
+            fmt.of(row.server_times, row.delivered),
+            fmt.of(row.usages, row.delivered),
+            fmt.of(row.sizes, row.delivered),
+            "; ".join(told_result(row)),
+            "; ".join(row.drops) or fmt.NOTHING,
+        )
+        for row in summary.told
+    ]
+    head = ("route", "way", "request id", "server time", "usage", "size made", "result", "known to keep back")
+    return ["## What each route tells", _table(head, rows)] if rows else []
 
 
 def _conditions(summary: Summary) -> list[str]:

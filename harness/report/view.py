@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from harness.conditions import ClockProof
 from harness.diagnosis.model import Decision, Finding
+from harness.gateways import gateway_named
 from harness.report import format as fmt
-from harness.report.model import RunPart, Summary
+from harness.report.model import RunPart, Summary, ToldRow
 from harness.stats import sample_floor
 
 _GOOD = frozenset({"ok"})
@@ -108,6 +109,34 @@ def _proof(proof: ClockProof | None) -> str:
         f"{fmt.moment(proof.measured_at)}, harness {proof.harness}: p99 of the error at most {told}; "
         f"{fmt.of(kept, len(proof.rows))} promises kept"
     )
+
+
+def told_way(row: ToldRow) -> list[str]:
+    """What lies on the way that a reader must know before comparing this route."""
+    ways = [f"after {model}: an extra model hop" for model in row.text_models]
+    ways += [f"deployment {name}" for name in row.deployments]
+    for name in row.gateways:
+        found = gateway_named(name)
+        ways.append(f"through {name if found is None else found.title}")
+    if row.overhead_p50_ms is not None:
+        ways.append(f"adds {fmt.duration(row.overhead_p50_ms)} by its own word")
+    if row.cache_hits:
+        ways.append(f"{fmt.of(row.cache_hits, row.jobs)} from its cache")
+    return ways
+
+
+def told_result(row: ToldRow) -> list[str]:
+    """How the image comes, and how finely that can be seen."""
+    told = [f"{fmt.of(row.by_link, row.delivered)} as a link" if row.by_link else "in the answer"]
+    if row.download_p50_ms is not None and row.by_link:
+        told.append(f"fetched in {fmt.duration(row.download_p50_ms)}")
+    if row.poll_error_p50_ms is not None:
+        told.append(f"seen up to {fmt.duration(row.poll_error_p50_ms)} late: polled")
+    if row.callbacks:
+        told.append(f"{fmt.count(row.callbacks)} callbacks came")
+    if row.links_checked:
+        told.append(f"{fmt.of(row.links_alive, row.links_checked)} later looks found the link alive")
+    return told
 
 
 def floors_sentence() -> str:

@@ -120,6 +120,7 @@ class RouteFamily:
             page = await context.new_page()
             await page.goto(self._page_url)
             clock = await _calibrate(page)
+            sent = await _sent_stamps(page)
             seen: dict[str, Any] = await page.evaluate(self._script, self._asked(call))
         except Error as error:
             trace.begin()
@@ -127,6 +128,8 @@ class RouteFamily:
         finally:
             await context.close()
         take(seen, clock, trace)
+        if trace.request_sent_ns is None and call.client_request_id in sent:
+            trace.request_sent_ns = sent[call.client_request_id]
         if seen["failure"] is not None:
             if seen["failure"] == "AbortError":
                 abort_s = self._options.abort
@@ -174,6 +177,22 @@ async def _calibrate(page: Page) -> PageClock:
             best = clock
     assert best is not None
     return best
+
+
+async def _sent_stamps(page: Page) -> dict[str, int]:
+    """When a request's headers went out, by the client id in them: a page is told nothing of a fetch that it aborts,
+    the browser's own debugging protocol is. Our clock as the news comes in, a little later than the browser's."""
+    sent: dict[str, int] = {}
+    session = await page.context.new_cdp_session(page)
+
+    def went_out(event: dict[str, Any]) -> None:
+        headers = {str(name).lower(): value for name, value in event["headers"].items()}
+        if (client_id := headers.get("x-client-request-id")) is not None:
+            sent.setdefault(client_id, WorldClock.now_ns())
+
+    session.on("Network.requestWillBeSentExtraInfo", went_out)
+    await session.send("Network.enable")
+    return sent
 
 
 def take(seen: dict[str, Any], clock: PageClock, trace: Trace) -> None:
