@@ -20,6 +20,7 @@ from harness.simulator import faults, refusals, script
 from harness.simulator.clock import SimClock
 from harness.simulator.context import Context
 from harness.simulator.delivery import Delivery, Message, Send, abort
+from harness.simulator.gateways import Exchange, Gateway
 from harness.simulator.limits import ImagesPerMinute
 from harness.simulator.mail import Mail, Word
 from harness.simulator.pictures import VARIANTS
@@ -47,6 +48,7 @@ class Entry:
         self._layer = layer
         self._world = world
         self._profile = profile
+        self._gateway = Gateway(layer, clock)
         self._clock = clock
         self._log = log
         self._limit = None if layer.images_per_minute is None else ImagesPerMinute(layer.images_per_minute)
@@ -141,6 +143,17 @@ class Entry:
             made()
 
     async def _plan(self, ask: Ask, truth: Truth, dice: random.Random) -> Script:
+        """What the caller gets: the API's answer as the gateway passes it on, or what a cache has."""
+        remembered = self._gateway.remembered(ask)
+        if remembered is not None:
+            _note(truth, remembered.shape)
+            return remembered.answer
+        planned, shape = await self._upstream(self._gateway.forwarded(ask), truth, dice)
+        retries = self._layer.gateway_retries
+        return self._gateway.passed(planned, Exchange(ask, shape, truth.request_id, truth.received_ns, retries))
+
+    async def _upstream(self, ask: Ask, truth: Truth, dice: random.Random) -> tuple[Script, Shape | None]:
+        """What the API answers."""
         wire, shape = self.wire, None
         try:
             wire.check_key(ask)
@@ -149,11 +162,10 @@ class Entry:
             shape = await asyncio.to_thread(wire.validate, ask) if large else wire.validate(ask)
             self._check_limits(shape)
         except Refused as refused:
-            return wire.finish(script.refusal(refused, 0.2), ask, shape, truth.request_id)
+            return wire.finish(script.refusal(refused, 0.2), ask, shape, truth.request_id), shape
         timing = wire.stretch(self._profile.timing(shape.quality, shape.size, shape.n, dice), shape, dice)
-        truth.quality, truth.size, truth.output_format = shape.quality, shape.size, shape.output_format
-        truth.n, truth.stream, truth.latency_s = shape.n, shape.stream, round(timing.done_s, 3)
-        truth.reference_images, truth.reference_bytes = shape.reference_images, shape.reference_bytes
+        _note(truth, shape)
+        truth.latency_s = round(timing.done_s, 3)
         make = partial(wire.make, shape, timing, int(time.time()), dice.randrange(VARIANTS), truth.request_id)
         planned = make() if script.is_prepared(shape) else await asyncio.to_thread(make)
         fault = ask.headers.get("x-sim-fault") or faults.chosen(self._world, shape, self.name, dice)
@@ -162,8 +174,8 @@ class Entry:
             at = Context(shape, timing, truth.request_id, options)
             planned = await asyncio.to_thread(faults.applied, truth.fault, planned, at)
         if not wire.rewrites:
-            return wire.finish(planned, ask, shape, truth.request_id)
-        return await asyncio.to_thread(wire.finish, planned, ask, shape, truth.request_id)
+            return wire.finish(planned, ask, shape, truth.request_id), shape
+        return await asyncio.to_thread(wire.finish, planned, ask, shape, truth.request_id), shape
 
     def _check_limits(self, shape: Shape) -> None:
         limit, asked = self._layer.concurrency_limit, shape.n + shape.reference_images  # one bucket for both
@@ -177,6 +189,12 @@ class Entry:
             if refused is not None:
                 used, wait_s = refused
                 raise refusals.rate_limited(self._limit.limit, used, asked, wait_s)
+
+
+def _note(truth: Truth, shape: Shape) -> None:
+    truth.quality, truth.size, truth.output_format = shape.quality, shape.size, shape.output_format
+    truth.n, truth.stream = shape.n, shape.stream
+    truth.reference_images, truth.reference_bytes = shape.reference_images, shape.reference_bytes
 
 
 def stable(client_id: str | None) -> str | None:

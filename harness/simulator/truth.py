@@ -4,13 +4,12 @@ Fields: client_request_id, request_id · entry (layer or "direct") · received_a
 decided), status_sent (what left the entry; null when nothing did) · api ("images.generations", "images.edits",
 "responses" or "task") · reference_images, reference_bytes (images that came with the request, and their size once
 decoded), request_bytes (its whole body) · upstream_calls (how often the request was worked on behind this entry: more
-than once behind a gateway that repeats it, 0 when an answer came from a cache) ·
-quality, size, output_format, n, stream ·
-latency_s (planned, world seconds) · fault · time_scale · CLOCK_MONOTONIC stamps in ns, null when it did not happen:
-received_ns, request_body_ns, headers_sent_ns, first_body_byte_ns, made_ns, response_end_ns, client_gone_ns,
-cap_fired_ns · events: [{kind, index, planned_ns, start_ns, end_ns, bytes}], when it was due, and as handed to the
-socket · finished (the image was made), finished_after_client_left · billed_output_tokens · note. Never the prompt,
-never the key.
+than once behind a gateway that repeats it, 0 when an answer came from a cache) · quality, size, output_format, n,
+stream · latency_s (planned for one call, world seconds) · fault · time_scale · CLOCK_MONOTONIC stamps in ns, null when
+it did not happen: received_ns, request_body_ns, headers_sent_ns, first_body_byte_ns, made_ns, response_end_ns,
+client_gone_ns, cap_fired_ns · events: [{kind, index, planned_ns, start_ns, end_ns, bytes}], when it was due, and as
+handed to the socket · finished (the image was made), finished_after_client_left · billed_output_tokens · note. Never
+the prompt, never the key.
 
 Of a task (api "task") the record is of its submission and of all that came after: task_id · latency_s counts from the
 submission to the result · queued_s (world seconds it really waited in the queue) · running_ns (it left the queue) ·
