@@ -46,11 +46,14 @@ class Reverse(Wire):
     def finish(self, planned: Script, ask: Ask, shape: Shape | None, request_id: str) -> Script:  # noqa: ARG002
         """No ids, no limits, no usage; no tokens are billed."""
         bare = replace(planned, headers={"content-type": planned.headers["content-type"]}, tokens=0)
-        if shape is None or shape.api == "responses" or planned.made_s is None or bare.cut_after is not None:
+        if shape is None or shape.api == "responses" or planned.made_s is None:
             return bare
         until_s = planned.made_s + (LINK_TTL_S if self._layer.link_ttl_s is None else self._layer.link_ttl_s)
         host = ask.headers.get("host", "localhost")
-        return bare.with_pieces([self._relabelled(piece, host, until_s) for piece in bare.pieces])
+        told = bare.with_pieces([self._relabelled(piece, host, until_s) for piece in bare.pieces])
+        size = sum(len(piece.data) for piece in told.pieces)
+        # A link is short: what was to be cut in the middle of an image is cut in the middle of it.
+        return replace(told, cut_after=bare.cut_after and min(bare.cut_after, size // 2))
 
     def _relabelled(self, piece: Piece, host: str, until_s: float) -> Piece:
         try:

@@ -1,5 +1,6 @@
 // The official client for Node, unmodified, asked for one image in every way: prints what it made of the answers.
 const [, , library, baseURL, azure] = process.argv;
+globalThis.File ??= (await import("node:buffer")).File; // Debian's Node 18 has it, but not as a global
 const { default: OpenAI, AzureOpenAI, toFile } = await import(library);
 
 const apiKey = "sk-sim-test";

@@ -28,7 +28,7 @@ def test_who_comes_back_after_retry_after_is_let_in() -> None:
 
 
 def test_every_wait_that_is_told_is_as_long_as_the_wait_that_is_meant() -> None:
-    with spawn({"time_scale": 100, "layers": {"tier": {"images_per_minute": 1}}}) as sim:
+    with spawn({"time_scale": 40, "layers": {"tier": {"images_per_minute": 1}}}) as sim:
         assert post(sim, "tier", LOW).status_code == 200
         for _ in range(6):
             reply = post(sim, "tier", LOW)

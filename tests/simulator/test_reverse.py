@@ -20,7 +20,7 @@ KEY = "sk-sim-test"
 LAYERS: dict[str, Any] = {
     "reverse": {"speaks": "reverse"},
     "inline": {"speaks": "reverse", "result": "b64"},
-    "brief": {"speaks": "reverse", "link_ttl_s": 60},
+    "brief": {"speaks": "reverse", "link_ttl_s": 300},
 }
 
 
@@ -84,9 +84,14 @@ def test_its_own_stages_come_before_the_image_and_no_token_is_billed(tmp_path: P
 def test_a_link_works_until_its_time_is_over(sim: Running) -> None:
     url = post(sim, "brief", LOW).json()["data"][0]["url"]
     assert httpx.get(url).status_code == 200
-    time.sleep(70 / 200)
+    time.sleep(310 / 200)
     assert httpx.get(url).status_code == 403
     assert httpx.get(url.rpartition("/")[0] + "/never-was.png").status_code == 404
+
+
+def test_an_answer_with_a_link_can_be_cut_as_well(sim: Running) -> None:
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
+        post(sim, "reverse", LOW, **{"x-sim-fault": "cut"})
 
 
 @pytest.mark.parametrize("fault", ["truncated_b64", "not_an_image"])
