@@ -73,7 +73,7 @@ class Setting:
             prompt_hash=prompt_hash(job.prompt.text, self.salt),
             prompt_text=job.prompt.text if self.record_prompts else None,
             in_flight=in_flight,
-            reference_bytes=sum(len(picture.data) for picture in self.references.of(job.cell)[0]),
+            reference_bytes=self.references.bytes_of(job.cell),
         )
 
     def client_request_id(self, job: Job, number: int) -> str:

@@ -34,6 +34,11 @@ class References:
             return pictures, None
         return pictures, made_up_mask(_size_of(pictures[0])) if self._mask_file is None else self._file(self._mask_file)
 
+    def bytes_of(self, cell: Cell) -> int:
+        """What goes up with a cell, its mask included."""
+        pictures, mask = self.of(cell)
+        return sum(len(one.data) for one in (*pictures, *([] if mask is None else [mask])))
+
     def _file(self, name: str) -> Picture:
         if name not in self._read:
             path = Path(name)
