@@ -28,6 +28,10 @@ def json_schema() -> dict[str, Any]:
         properties = definitions[name]["properties"]
         for alias, field in ALIASES.items():
             properties[alias] = {**properties[field], "description": f"The same as `{field}`."}
+    # A preset fills in what is left out.
+    definitions["TaskOptions"].pop("required", None)
+    for name in ("Submit", "Status", "Cancel"):
+        definitions[name].pop("required", None)
     prompts = schema["properties"]["prompts"]
     prompts["items"] = {"anyOf": [{"type": "string", "minLength": 1}, prompts["items"]]}
     _strip_titles(schema)

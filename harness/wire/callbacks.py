@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import socket
 from dataclasses import dataclass, field
 
 import httptools
 
 from harness.wire.clock import WorldClock
-from harness.wire.stamp import at
+from harness.wire.receive import Receiver, everything, keep_stamping, prepare
+from harness.wire.stamp import KernelClock, Stamp
 from harness.wire.trace import Trace
+from harness.wire.watch import watch_of
 
 MOST_BYTES = 1024 * 1024
+PATIENCE_S = 10.0  # for a caller who does not come to the end of its request
 _TAKEN = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _NOBODY = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -32,7 +36,10 @@ class CallbackReceiver:
 
     def __init__(self, port: int = 0) -> None:
         self._port = port
-        self._server: asyncio.Server | None = None
+        self._clock = KernelClock()
+        self._listening: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._by_path: dict[str, _Expected] = {}
         self._by_id: dict[str, _Expected] = {}
 
@@ -42,15 +49,20 @@ class CallbackReceiver:
         Raises:
             OSError: the port is taken.
         """
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        if self._listening is not None:
+            return
+        keep_stamping()
+        self._listening = socket.create_server(("127.0.0.1", self._port))
+        # What it accepts inherits this: the kernel stamps a callback however late we look.
+        prepare(self._listening)
+        self._accepting = asyncio.create_task(self._accept(self._listening))
 
     def expect(self, client_request_id: str, trace: Trace, public_url: str | None) -> str:
         """The URL to hand out for a job; callbacks to it become legs of `trace`."""
-        assert self._server is not None
+        assert self._listening is not None
         path = "/" + secrets.token_urlsafe(16)
         self._by_path[path] = self._by_id[client_request_id] = _Expected(trace)
-        port = self._server.sockets[0].getsockname()[1]
+        port = self._listening.getsockname()[1]
         return (public_url or f"http://127.0.0.1:{port}").rstrip("/") + path
 
     async def settle(self, client_request_id: str, timeout_s: float) -> None:
@@ -61,37 +73,76 @@ class CallbackReceiver:
                 await expected.came.wait()
         self._by_path = {path: one for path, one in self._by_path.items() if one is not expected}
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            since_ns = WorldClock.now_ns()
+            sock, _ = await loop.sock_accept(listening)
+            serving = asyncio.create_task(self._serve(sock, since_ns))
+            self._serving.add(serving)
+            serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, sock: socket.socket, since_ns: int) -> None:
+        loop = asyncio.get_running_loop()
+        receiver = Receiver(sock, self._clock, watch_of(loop), since_ns=since_ns)
         request = _Request()
-        parser = httptools.HttpRequestParser(request)
-        arrived_ns: int | None = None
         try:
+            arrived = await self._read(sock, receiver, request)
+            expected = self._by_path.get(request.path) if request.complete else None
+            if expected is not None:
+                leg = expected.trace.leg("callback")
+                leg.trace.started_ns = arrived.ns
+                leg.trace.stamp_source = receiver.source
+                leg.trace.received(len(request.body), arrived)
+                if request.body:
+                    leg.trace.body.add(bytes(request.body), arrived)
+                leg.trace.body_end_ns = leg.trace.ended_ns = WorldClock.now_ns()
+                expected.came.set()
+            await loop.sock_sendall(sock, _NOBODY if expected is None else _TAKEN)
+        except (httptools.HttpParserError, OSError, TimeoutError):
+            return  # somebody who does not speak HTTP, or left: no callback of anybody's
+        finally:
+            sock.close()
+
+    async def _read(self, sock: socket.socket, receiver: Receiver, request: _Request) -> Stamp:
+        """Read a whole request; when its first byte arrived."""
+        loop = asyncio.get_running_loop()
+        parser = httptools.HttpRequestParser(request)
+        first: Stamp | None = None
+        async with asyncio.timeout(PATIENCE_S):
             while not request.complete and len(request.body) <= MOST_BYTES:
-                data = await reader.read(65_536)
-                arrived_ns = arrived_ns or WorldClock.now_ns()
-                if not data:
+                try:
+                    view, stamp = receiver.first() if first is None else receiver.read(everything)
+                except BlockingIOError:
+                    await _readable(loop, sock)
+                    continue
+                first = first or stamp
+                if not view:
                     break
-                parser.feed_data(data)
-        except (httptools.HttpParserError, OSError):
-            request.complete = False
-        expected = self._by_path.get(request.path) if request.complete else None
-        if expected is not None and arrived_ns is not None:
-            leg = expected.trace.leg("callback")
-            leg.trace.started_ns = arrived_ns
-            leg.trace.received(len(request.body), at(arrived_ns))
-            leg.trace.body.add(bytes(request.body), at(arrived_ns))
-            leg.trace.body_end_ns = leg.trace.ended_ns = WorldClock.now_ns()
-            expected.came.set()
-        with contextlib.suppress(OSError):
-            writer.write(_NOBODY if expected is None else _TAKEN)
-            await writer.drain()
-        writer.close()
+                parser.feed_data(view)
+        assert first is not None
+        return first
 
     async def aclose(self) -> None:
         """Stop listening."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        if self._accepting is not None and self._listening is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, *self._serving, return_exceptions=True)
+            self._listening.close()
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    ready = loop.create_future()
+    loop.add_reader(sock, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 class _Request:

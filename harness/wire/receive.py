@@ -115,14 +115,22 @@ def up_to_blank_line(waiting: bytearray, count: int) -> int:
 class Receiver:
     """Reads one socket and stamps what it reads. The view it returns is valid until the next read of anybody."""
 
-    def __init__(self, sock: socket.socket, clock: KernelClock, watch: WatchedSelector | None) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        clock: KernelClock,
+        watch: WatchedSelector | None,
+        *,
+        since_ns: int | None = None,
+    ) -> None:
+        """`since_ns`: from when on something may lie there already; by default from now."""
         self._sock = sock
         self._clock = clock
         self._watch = watch
         now = time.monotonic_ns()
-        self._empty_ns = now  # when the kernel's queue was last seen empty
+        self._empty_ns = now if since_ns is None else since_ns  # when the kernel's queue was last seen empty
         self._emptied = True  # and whether it was so when we last left it
-        self._last = Stamp(now, now)
+        self._last = Stamp(self._empty_ns, self._empty_ns)
         self.source: StampSource = "kernel" if KERNEL_STAMPS else "user"
         self.waited_ns = 0  # the longest that bytes lay in the kernel before we took them
 
