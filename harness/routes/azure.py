@@ -37,8 +37,6 @@ class RouteFamily(images.RouteFamily):
         settings = self.settings(transport)
         base = target.base_url.rstrip("/").removesuffix("/openai/v1").removesuffix("/openai")
         if options.api == "v1":
-            if options.auth == "api-key":
-                settings["default_headers"] = {**target.headers, "api-key": target.api_key}
             return openai.AsyncOpenAI(
                 base_url=f"{base}/openai/v1",
                 default_query={"api-version": options.api_version or V1_VERSION},
@@ -52,7 +50,11 @@ class RouteFamily(images.RouteFamily):
 
     def ask(self, client: openai.AsyncOpenAI, call: Call, headers: dict[str, str]) -> AbstractAsyncContextManager[Any]:
         named = {**call.fields, "model": self._options.deployment or call.fields["model"]}
-        return super().ask(client, replace(call, fields=named), headers)
+        beside: dict[str, Any] = {**headers}
+        if self._options.api == "v1" and self._options.auth == "api-key":
+            # The SDK would send the key a second time, as a bearer token: what Entra's own tokens are sent as.
+            beside |= {"Authorization": openai.Omit(), "api-key": self.target.api_key}
+        return super().ask(client, replace(call, fields=named), beside)
 
     def read(self, trace: Trace, scrubber: Scrubber) -> Answer:
         return replace(super().read(trace, scrubber), deployment=self._options.deployment)

@@ -72,11 +72,11 @@ class RouteFamily:
         """Path and body of the first call."""
         submit, callback = self._options.submit, self._options.callback
         body: dict[str, Any] = {}
+        for name, value in call.fields.items():
+            if name in submit.fields and not (name == "model" and submit.model_in_path):
+                put(body, submit.fields[name], value)
         for place, fixed in submit.extra.items():
             put(body, place, fixed)
-        for name, value in call.fields.items():
-            if name in submit.fields:
-                put(body, submit.fields[name], value)
         path = submit.path
         if self._callbacks is not None and callback is not None:
             url = self._callbacks.expect(call.client_request_id, trace, callback.public_url)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from harness.scenario import fields as f
 from harness.scenario.paths import check_path, check_place
@@ -70,19 +70,50 @@ class AzureOptions(Options):
     auth: Literal["api-key", "bearer"] = Field("api-key", description="How the key is sent; bearer is an Entra token.")
 
 
+def _behind_base(path: object) -> object:
+    """A path of a call; said in words that fit, before its pattern is looked at."""
+    if isinstance(path, str) and not path.startswith("/"):
+        raise Mistake(f"{show(path)} is no path behind base_url", "let it begin with /")
+    return path
+
+
+def _of_a_task(path: str) -> str:
+    if "{id}" not in path:
+        raise Mistake(f"{show(path)} is the same for every task", "put {id} where the task's id goes")
+    return path
+
+
+# What a task can be asked for: the request's own fields but those of streams.
+TASK_FIELDS = (
+    "model", "prompt", "quality", "size", "n", "output_format", "output_compression", "background", "moderation",
+)  # fmt: skip
+
+
+def _of_the_request(fields: Mapping[str, str]) -> Mapping[str, str]:
+    for name in fields:
+        if name not in TASK_FIELDS:
+            near = nearest(name, TASK_FIELDS)
+            raise Mistake(f"a request has no field {show(name)} to map", f"write {near or listing(TASK_FIELDS)}")
+    if "prompt" not in fields:
+        raise Mistake("the prompt is not mapped: images would be made, and billed, without it", "map prompt as well")
+    return fields
+
+
 JsonPath = Annotated[str, AfterValidator(check_path)]  # read from an answer
 JsonPlace = Annotated[str, AfterValidator(check_place)]  # written into a body
+CallPath = Annotated[str, BeforeValidator(_behind_base), Field(pattern=r"^/", max_length=300)]
+TaskPath = Annotated[CallPath, AfterValidator(_of_a_task)]
 
 
 class Submit(Options):
     """The first call of a task: where, and at which path of the body each request field goes."""
 
-    path: str = Field(pattern=r"^/", max_length=300, description="Path behind base_url.")
-    fields: Mapping[str, JsonPlace] = Field(
+    path: CallPath = Field(description="Path behind base_url.")
+    fields: Annotated[Mapping[str, JsonPlace], AfterValidator(_of_the_request)] = Field(
         description="Request field → dotted path in the body; left out, it is not sent."
     )
     extra: Mapping[JsonPlace, str | int | float | bool] = Field(
-        {}, description="Dotted path in the body → fixed value."
+        {}, description="Dotted path in the body → fixed value, in place of a field that goes there."
     )
     model_in_path: bool = Field(False, description="{model} in the path is the model; it is not in the body then.")
 
@@ -90,7 +121,7 @@ class Submit(Options):
 class Status(Options):
     """The call that tells how a task is doing."""
 
-    path: str = Field(pattern=r"^/", max_length=300, description="Path behind base_url; {id} is the task's id.")
+    path: TaskPath = Field(description="Path behind base_url; {id} is the task's id.")
     word: JsonPath = Field(description="Path in the answer of the status word.")
     pending: f.Tuple[str] = Field((), description="Words that mean: waiting in a queue.")
     running: f.Tuple[str] = Field((), description="Words that mean: being made.")
@@ -110,7 +141,7 @@ class Cancel(Options):
     """The call that cancels a task."""
 
     method: Literal["POST", "PUT", "DELETE"] = Field("POST", description="HTTP method.")
-    path: str = Field(pattern=r"^/", max_length=300, description="Path behind base_url; {id} is the task's id.")
+    path: TaskPath = Field(description="Path behind base_url; {id} is the task's id.")
 
 
 class Callback(Options):
@@ -133,7 +164,7 @@ class TaskOptions(Options):
     id: JsonPath = Field(description="Path in the submit's answer of the task's id.")
     status: Status = Field(description="How a task is asked for.")
     result: JsonPath = Field(description="Path of the image's URL, or of its base64, in the answer that says done.")
-    result_path: str | None = Field(None, pattern=r"^/", description="A further call for the result, where needed.")
+    result_path: TaskPath | None = Field(None, description="A further call for the result, where needed.")
     error_code: JsonPath | None = Field(None, description="Path of the error code in an answer.")
     error_message: JsonPath | None = Field(None, description="Path of the error message in an answer.")
     app_code: JsonPath | None = Field(None, description="Path of a code inside of HTTP 200 that may say: refused.")
@@ -144,6 +175,19 @@ class TaskOptions(Options):
     cancel: Cancel | None = Field(None, description="How a task is cancelled when we give up.")
     callback: Callback | None = Field(None, description="How the other side can call back.")
     auth_scheme: Literal["Bearer", "Key", "Token"] = Field("Bearer", description="Word before the key.")
+
+    @model_validator(mode="after")
+    def _places_apart(self) -> TaskOptions:
+        """Nothing that is written into the body lies at or inside of something else; a fixed value replaces a field."""
+        fields = [place for place in self.submit.fields.values() if place not in self.submit.extra]
+        places = [*fields, *self.submit.extra]
+        if self.callback is not None and self.callback.field is not None:
+            places.append(self.callback.field)
+        for index, place in enumerate(places):
+            for other in places[:index]:
+                if f"{place}.".startswith(f"{other}.") or f"{other}.".startswith(f"{place}."):
+                    raise Mistake(f"{show(other)} and {show(place)} are written to the same place", "move one of them")
+        return self
 
 
 class BrowserOptions(Options):

@@ -82,10 +82,12 @@ def look(value: Any, path: str) -> Found:
 
 
 def put(body: dict[str, Any], path: str, value: Any) -> None:
-    """Set what `path` names, making the mappings on the way."""
+    """Set what `path` names, making the mappings on the way; what stands in the way gives way."""
     *way, last = [str(step) for step in steps_of(path)]
     for name in way:
-        body = body.setdefault(name, {})
+        if not isinstance(body.get(name), dict):
+            body[name] = {}
+        body = body[name]
     body[last] = value
 
 
