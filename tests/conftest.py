@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,17 @@ def harness() -> Harness:
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where the system's Chromium is; tests that need it are passed over without, but never in CI."""
+    found = shutil.which("chromium")
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no chromium on the path; CI must look at the page")
+        pytest.skip("no chromium on the path")
+    return found
 
 
 @dataclass(frozen=True)

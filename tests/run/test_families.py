@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Harness
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium")]
 
 SCALE = 20.0
 # Of this machine's time: what lies between a mark and the server's own stamp on a busy machine with two cores.
@@ -39,7 +39,7 @@ class AllRoutes:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, harness: Harness) -> AllRoutes:
+def run(tmp_path_factory: pytest.TempPathFactory, harness: Harness, chromium: str) -> AllRoutes:  # noqa: ARG001
     path = tmp_path_factory.mktemp("routes") / "run"
     for args in (("run", "scenarios/all-routes.yaml", "--out", path, "--quiet"), ("diagnose", path), ("report", path)):
         done = harness(*args, timeout=240)
