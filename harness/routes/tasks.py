@@ -1,4 +1,4 @@
-"""What the answers of a task API say, by the mapping of the scenario. Pure: stamped bytes in, plain data out."""
+"""A task from outside: when to stop asking, and what its exchanges said. Pure: stamped bytes in, plain data out."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
 from harness.events import ApiError, TaskState
 from harness.routes.answer import body_kind, read_error
 from harness.routes.base import Answer, Payload, TaskSeen
+from harness.routes.mapping import (
+    NO_JSON,
+    app_code,
+    body_of,
+    json_of,
+    meaning,
+    plain,
+    refused,
+    state_of,
+    task_id,
+    value_of,
+)  # fmt: skip
 from harness.scenario.families import TaskOptions
 from harness.scenario.paths import look, shape
 from harness.wire.scrub import Scrubber
 from harness.wire.stamp import Stamp
 from harness.wire.trace import Leg, Trace
 
-_TASK_ID_CHARS = 200
 _FAILED_POLLS_KEPT = 10
+_MOST_MS = 1e12
 
 
 class Task:
@@ -68,52 +78,6 @@ def _forget_some_failures(trace: Trace) -> None:
         trace.legs.remove(failed[_FAILED_POLLS_KEPT // 2])
 
 
-def value_of(trace: Trace) -> dict[str, Any] | None:
-    """The JSON object that an exchange brought; None for anything else."""
-    if trace.body_end_ns is None or trace.over_limit:
-        return None
-    try:
-        value = msgspec.json.decode(trace.body.whole())
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def task_id(options: TaskOptions, value: Mapping[str, Any]) -> str | None:
-    """The id, where the mapping leads to one."""
-    found = look(value, options.id).values
-    text = str(found[0]) if found and isinstance(found[0], str | int) and not isinstance(found[0], bool) else ""
-    return text if 0 < len(text) <= _TASK_ID_CHARS and text.isprintable() else None
-
-
-def refused(options: TaskOptions, value: Mapping[str, Any]) -> bool:
-    """Whether a code inside of the body says no, whatever the HTTP status says."""
-    if options.app_code is None:
-        return False
-    found = look(value, options.app_code).values
-    return bool(found) and found[0] not in options.app_ok
-
-
-def state_of(options: TaskOptions, leg: Leg) -> TaskState | None:
-    """What a poll says; None where it failed or the mapping does not fit its answer."""
-    value = value_of(leg.trace)
-    if value is None or (leg.trace.http_status or 0) >= 400:
-        return None
-    if refused(options, value):
-        return "failed"
-    found = look(value, options.status.word).values
-    return None if not found else meaning(options, str(found[0]))
-
-
-def meaning(options: TaskOptions, word: str) -> TaskState:
-    """What a status word was declared to mean."""
-    status = options.status
-    named: tuple[tuple[TaskState, tuple[str, ...]], ...] = (
-        ("pending", status.pending), ("running", status.running), ("done", status.done), ("failed", status.failed),
-    )  # fmt: skip
-    return next((state for state, words in named if word in words), "other")
-
-
 def result_links(options: TaskOptions, trace: Trace) -> tuple[str, ...]:
     """The links to fetch, once a task is done."""
     found = _results(options, trace)
@@ -121,7 +85,8 @@ def result_links(options: TaskOptions, trace: Trace) -> tuple[str, ...]:
 
 
 def _results(options: TaskOptions, trace: Trace) -> tuple[str, ...]:
-    value = value_of(_result_trace(options, trace))
+    held = _result_trace(options, trace)
+    value = None if held is None else value_of(held)
     found = () if value is None else look(value, options.result).values
     flat = [one for item in found for one in (item if isinstance(item, list) else [item])]
     return tuple(one for one in flat if isinstance(one, str) and one)
@@ -131,9 +96,9 @@ def _is_link(text: str) -> bool:
     return text.startswith(("http://", "https://", "data:"))
 
 
-def _result_trace(options: TaskOptions, trace: Trace) -> Trace:
+def _result_trace(options: TaskOptions, trace: Trace) -> Trace | None:
     kind = "poll" if options.result_path is None else "result"
-    return next((leg.trace for leg in reversed(trace.legs) if leg.kind == kind), trace)
+    return next((leg.trace for leg in reversed(trace.legs) if leg.kind == kind), None)
 
 
 def read_task(options: TaskOptions, trace: Trace, scrubber: Scrubber) -> Answer:
@@ -162,8 +127,8 @@ def read_task(options: TaskOptions, trace: Trace, scrubber: Scrubber) -> Answer:
     if last.said == "failed":
         error = _error(options, value or {}, scrubber, "task_failed")
         return replace(answer, error=error, task=seen)
-    if last.said is None:
-        return replace(_misfit(options.status.word, last.trace, answer, scrubber), task=seen)
+    if last.said in (None, "other"):
+        return replace(_misfit(options, options.status.word, last.trace, answer, scrubber), task=seen)
     if last.said != "done":
         return replace(answer, task=seen)
     return replace(_result(options, trace, last, answer, scrubber), task=seen)
@@ -173,38 +138,53 @@ def _first_answer(options: TaskOptions, trace: Trace, value: Mapping[str, Any] |
     """What the submit said."""
     answer = Answer(body_kind=_kind(trace))
     if value is None:
-        return _misfit(options.id, trace, answer, scrubber)
+        return _misfit(options, options.id, trace, answer, scrubber)
     if (trace.http_status or 0) >= 400 or refused(options, value):
         return replace(answer, error=_error(options, value, scrubber, None))
     if task_id(options, value) is None:
-        return _misfit(options.id, trace, answer, scrubber)
+        return _misfit(options, options.id, trace, answer, scrubber)
     return answer
 
 
 def _result(options: TaskOptions, trace: Trace, poll: Leg, answer: Answer, scrubber: Scrubber) -> Answer:
     """The images, with the stamps of the poll that saw the task done."""
-    found = _results(options, trace)
+    found, held = _results(options, trace), _result_trace(options, trace)
+    if held is None:
+        return answer  # the call for the result was never made
     if not found:
-        return _misfit(options.result, _result_trace(options, trace), answer, scrubber)
-    first, whole = poll.trace.body.arrived(0), _whole(poll.trace)
+        return _misfit(options, options.result, held, answer, scrubber)
+    # A link is had when the task is seen done; an image that the answer itself holds, when that answer is here.
+    seen = poll.trace.body.arrived(0), _whole(poll.trace)
+    here = held.body.arrived(0), _whole(held)
     links = tuple(one for one in found if _is_link(one))
-    finals = tuple(Payload(one.encode("utf-8", "replace"), first, whole) for one in found if not _is_link(one))
-    return replace(answer, finals=finals, links=links, linked=((first, whole),) * len(links))
-
-
-def _misfit(path: str, trace: Trace, answer: Answer, scrubber: Scrubber) -> Answer:
-    """An answer that the mapping does not fit: which path, how far it led, and what the answer looked like."""
-    value = value_of(trace)
-    if value is None:
-        head = None
-        if answer.body_kind in {"html", "text"}:
-            head = scrubber.head(trace.body.head(4096).decode("utf-8", "replace"))
-        return replace(answer, body_head=head)
-    missing = look(value, path).missing
     return replace(
         answer,
-        missing_path=path if missing is None else f"{path} (nothing at {missing})",
-        body_shape=shape(value),
+        finals=tuple(Payload(one.encode("utf-8", "replace"), *here) for one in found if not _is_link(one)),
+        links=links,
+        linked=tuple(here if one.startswith("data:") else seen for one in links),
+    )
+
+
+def _misfit(options: TaskOptions, path: str, trace: Trace, answer: Answer, scrubber: Scrubber) -> Answer:
+    """An answer that the mapping does not fit: which path, how far it led, and what the answer looked like."""
+    value, kind = json_of(trace), _kind(trace)
+    answer = replace(answer, body_kind=kind)
+    if value is NO_JSON and kind == "json":
+        note = "json_incomplete" if trace.body_end_ns is None else "json_invalid"
+        return replace(answer, notes=(*answer.notes, note))
+    if value is NO_JSON:
+        text = body_of(trace).head(4096).decode("utf-8", "replace") if kind in {"html", "text"} else ""
+        return replace(answer, body_head=scrubber.head(text) if text else None)
+    failed = isinstance(value, dict) and ((trace.http_status or 0) >= 400 or value.get("error") is not None)
+    missing = look(value, path).missing
+    why = "" if missing is None else f" (nothing at {missing})"
+    if not why and path == options.status.word:
+        why = " (a word that the mapping does not name)"
+    return replace(
+        answer,
+        error=_error(options, value, scrubber, None) if failed else None,
+        missing_path=path + why,
+        body_shape=scrubber.head(shape(value)),
         notes=(*answer.notes, "mapping_does_not_fit"),
     )
 
@@ -214,16 +194,13 @@ def _error(options: TaskOptions, value: Mapping[str, Any], scrubber: Scrubber, c
     inner: dict[str, Any] = {}
     for name, path in (("code", options.error_code), ("message", options.error_message)):
         found = () if path is None else look(value, path).values
-        if found and isinstance(found[0], str | int) and not isinstance(found[0], bool):
+        if found and plain(found[0]):
             inner[name] = found[0] if name == "code" else str(found[0])
     if not inner and value.get("error") is not None:
         return read_error(value, scrubber, in_stream=False)
     if "code" not in inner:
-        found = () if options.app_code is None else look(value, options.app_code).values
-        if found and found[0] not in options.app_ok:
-            inner["code"] = found[0]
-        elif code is not None:
-            inner["code"] = code
+        refusal = app_code(options, value)
+        inner |= {"code": refusal} if refusal is not None else {"code": code} if code is not None else {}
     if "message" not in inner:
         said = next((value[name] for name in ("msg", "message", "detail") if isinstance(value.get(name), str)), None)
         inner |= {} if said is None else {"message": said}
@@ -234,7 +211,7 @@ def _told(path: str | None, value: Mapping[str, Any]) -> float | None:
     """A time that the other side states."""
     found = () if path is None else look(value, path).values
     told = found[0] if found and isinstance(found[0], int | float) and not isinstance(found[0], bool) else -1.0
-    return float(told) if told >= 0 else None
+    return float(told) if 0 <= told < _MOST_MS else None
 
 
 def _coarseness(polls: list[Leg], trace: Trace) -> int | None:
@@ -264,4 +241,4 @@ def _whole(trace: Trace) -> Stamp:
 
 
 def _kind(trace: Trace) -> Any:
-    return body_kind(dict(trace.headers).get("content-type", ""), trace.body)
+    return body_kind(dict(trace.headers).get("content-type", ""), body_of(trace))

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from harness.scenario.words import Mistake, show
 
@@ -125,8 +126,9 @@ def _step(value: Any, step: Step) -> list[Any]:
         return list(value) if isinstance(value, list) else []
     if step == DECODE:
         try:
-            return [json.loads(value)] if isinstance(value, str) else []
-        except (ValueError, RecursionError):
+            # Strict: what it lets through can be written down as JSON again.
+            return [msgspec.json.decode(value)] if isinstance(value, str) else []
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             return []
     if isinstance(step, int):
         return [value[step]] if isinstance(value, list) and step < len(value) else []
