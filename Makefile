@@ -53,10 +53,13 @@ format: $(VENV)/.test-ready ## let ruff put everything in order
 # Same options as pyproject's comment says: hashes, and no address of an index in the file.
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 
-lock: $(VENV)/.test-ready ## resolve the dependencies anew into both lock files
+LITELLM := tests/gateways/requirements-litellm
+
+lock: $(VENV)/.test-ready ## resolve the dependencies anew into the lock files
 	@$(PIP_COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
 	@$(PIP_COMPILE) --extra build -c requirements-dev.lock -o requirements.lock pyproject.toml
-	@sed -i '/^#/d' requirements.lock requirements-dev.lock
+	@$(PIP_COMPILE) -o $(LITELLM).lock $(LITELLM).in
+	@sed -i '/^#/d;/^--/d' requirements.lock requirements-dev.lock $(LITELLM).lock
 
 sample: $(VENV)/.demo-ready ## make reports/sample anew from the demo
 	@rm -rf $(SAMPLE)
