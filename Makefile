@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 SAMPLE := reports/sample
+LITELLM := tests/gateways/requirements-litellm
 
-.PHONY: help demo test lint bench format lock sample clean
+.PHONY: help demo gateways test lint bench format lock sample clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -35,6 +36,13 @@ demo: $(VENV)/.demo-ready ## the product's main job on the embedded image API: r
 	packet=$$($$harness packet $$run); \
 	echo; echo "report: $$run/report.html"; echo "$$packet"
 
+gateways: .venv-litellm/.ready ## a real LiteLLM in an environment of its own, for `pytest -m gateway`
+
+.venv-litellm/.ready: $(LITELLM).lock
+	@$(PYTHON) -m venv --clear .venv-litellm
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-litellm/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
 test: $(VENV)/.test-ready ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
@@ -53,15 +61,16 @@ format: $(VENV)/.test-ready ## let ruff put everything in order
 # Same options as pyproject's comment says: hashes, and no address of an index in the file.
 PIP_COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 
-lock: $(VENV)/.test-ready ## resolve the dependencies anew into both lock files
+lock: $(VENV)/.test-ready ## resolve the dependencies anew into the lock files
 	@$(PIP_COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
 	@$(PIP_COMPILE) --extra build -c requirements-dev.lock -o requirements.lock pyproject.toml
-	@sed -i '/^#/d' requirements.lock requirements-dev.lock
+	@$(PIP_COMPILE) -o $(LITELLM).lock $(LITELLM).in
+	@sed -i '/^#/d;/^--/d' requirements.lock requirements-dev.lock $(LITELLM).lock
 
 sample: $(VENV)/.demo-ready ## make reports/sample anew from the demo
 	@rm -rf $(SAMPLE)
 	@$(MAKE) --no-print-directory demo OUT=$(SAMPLE)
 	@rm -f $(SAMPLE)/.lock $(SAMPLE)/sends.jsonl
 
-clean: ## forget the environment and caches; runs are kept
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## forget the environments and caches; runs are kept
+	@rm -rf $(VENV) .venv-litellm .mypy_cache .ruff_cache .pytest_cache .hypothesis

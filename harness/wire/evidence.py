@@ -50,6 +50,7 @@ _NAMES = frozenset(
         "retry-after-ms",
         "x-should-retry",
         "openai-processing-ms",
+        "llm_provider-openai-processing-ms",
         "openai-version",
         "openai-model",
         "cf-cache-status",

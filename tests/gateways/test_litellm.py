@@ -1,0 +1,274 @@
+"""The harness through a real LiteLLM, in front of the embedded API, whose own log is the judge.
+
+Every test has a model of its own at the proxy and a port of its own at the API: LiteLLM hands no id of ours on, so the
+port is what a record is known by. And what LiteLLM holds against one model (a cooldown) is not held against another.
+What is asserted is what the pinned version was seen to do; docs/gateways.md has it as a table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.simulator.process import Running, spawn
+from tests.conftest import ROOT, Harness
+from tests.gateways.proxy import HOME, Proxy, is_installed, litellm
+
+pytestmark = pytest.mark.gateway
+
+SCALE = 20
+LONGEST_S = 40  # of an image of medium quality in this world; the shortest takes 20
+TIMEOUT_S = 0.4  # of LiteLLM, by this machine's clock: eight seconds of the world, too short for any medium image
+PORTS = ("warm", "plain", "edit", "streamed", "streamed-edit", "slow", "slow-edit", "left", "refused", "limited")
+PINNED = (ROOT / "tests" / "gateways" / "requirements-litellm.in").read_text(encoding="utf-8").split("==")[-1].strip()
+
+SCENARIO = """
+name: litellm
+why: What of a job is left behind LiteLLM.
+model: {model}
+prompts: [A red apple on a white table]
+defaults: {{size: 1024x1024, {fields}}}
+repeats: {repeats}
+routes: {{gateway: {{kind: {kind}, base_url: "{base_url}", owner: gateway, api_key_env: LITELLM_TEST_KEY}}}}
+timeouts: {{{timeouts}}}
+budget: {{jobs: 5}}
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One run: what the harness recorded, and what really happened behind the gateway."""
+
+    events: Sequence[dict[str, Any]]
+    truth: Sequence[dict[str, Any]]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The only job."""
+        (event,) = self.events
+        return event
+
+    @property
+    def attempt(self) -> dict[str, Any]:
+        """Its only attempt."""
+        (attempt,) = self.event["attempts"]
+        return dict(attempt)
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        """What it was told."""
+        return dict(self.attempt["error"])
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The proxy, the API behind it, and the command line in front."""
+
+    proxy: Proxy
+    sim: Running
+    log: Path
+    folder: Path
+    harness: Harness
+
+    def run(self, port: str, fields: str, *, calls: int = 1, repeats: int = 1, timeouts: str = "") -> Seen:
+        """Run jobs through the proxy to the API's port of that name, which `calls` calls are to reach."""
+        events = self._events(
+            SCENARIO.format(
+                model=port, fields=fields, repeats=repeats, kind="compatible", base_url=self.proxy.base_url,
+                timeouts=timeouts,
+            )
+        )  # fmt: skip
+        return Seen(events, self._truth(port, calls))
+
+    def _events(self, scenario: str) -> list[dict[str, Any]]:
+        out = self.folder / secrets.token_hex(4)
+        args = ("run", "-", "--out", out, "--quiet", "--time-scale", SCALE)
+        done = self.harness(*args, stdin=scenario, env={"LITELLM_TEST_KEY": self.proxy.key})
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+
+    def _truth(self, port: str, calls: int) -> list[dict[str, Any]]:
+        """Every call that reached this port. A record is written when its image is made: as long after as that takes."""
+        limit = time.monotonic() + 20
+        while len(found := self._records(port)) < calls and time.monotonic() < limit:
+            time.sleep(0.05)
+        time.sleep(LONGEST_S / SCALE if found and found[0]["quality"] == "medium" else 0.2)
+        return self._records(port)
+
+    def _records(self, port: str) -> list[dict[str, Any]]:
+        lines = self.log.read_bytes().splitlines(keepends=True)
+        records = [json.loads(line) for line in lines if line.endswith(b"\n")]
+        return sorted((one for one in records if one["entry"] == port), key=lambda one: one["received_ns"])
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory, harness: Harness) -> Iterator[Bench]:
+    """One proxy for all, as it comes: only the address behind each model, and the timeout of two, are ours."""
+    if not is_installed():
+        reason = f"there is no {HOME.name}; `make gateways` puts it there"
+        assert os.environ.get("CI") != "true", reason
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("litellm")
+    log = folder / "truth.jsonl"
+    world = {
+        "time_scale": SCALE,
+        "seed": 2,
+        "layers": {port: {} for port in PORTS},
+        "faults": [
+            {"fault": "moderation_input", "entry": "refused"},
+            {"fault": "429;retry_after=0.5", "entry": "limited"},
+        ],
+    }
+    with spawn(world, log=log) as sim:
+        models = {
+            port: {"api_base": sim.entries[port], **({"timeout": TIMEOUT_S} if port.startswith("slow") else {})}
+            for port in PORTS
+        }
+        with litellm(models, folder) as proxy:
+            made = Bench(proxy, sim, log, folder, harness)
+            made.run("warm", "quality: low")  # its first call takes a second of imports
+            yield made
+
+
+def made_behind(seen: Seen) -> list[bool]:
+    """Of each call that reached the API, in order: was its image made?"""
+    return [record["finished"] for record in seen.truth]
+
+
+def test_the_proxy_is_the_version_that_is_pinned(bench: Bench) -> None:
+    assert bench.proxy.version == PINNED
+    assert f"Version: {PINNED}" not in sys.version  # the proxy's environment is not ours
+
+
+def test_a_generation_comes_through_and_nothing_of_the_api_s_own_ids_and_times_does(bench: Bench) -> None:
+    seen = bench.run("plain", "quality: low")
+    event, attempt = seen.event, seen.attempt
+    assert (event["outcome"], event["gateway"]) == ("image", "litellm")
+    assert set(attempt["ids"]) == {"x-litellm-call-id"}
+    assert (event["request_id"], event["server_ms"]) == (None, None)
+    assert (event["gateway_retries"], event["gateway_fallbacks"]) == (None, None)
+    assert attempt["headers"]["x-litellm-version"] == PINNED
+    # Its own time is one inside of ours; it is of this machine's clock, and ours is of the world's.
+    assert 0 < attempt["gateway_ms"] * SCALE < event["final_image_ms"]
+    (record,) = seen.truth
+    assert (record["api"], record["status_sent"], record["finished"]) == ("images.generations", 200, True)
+    assert record["client_request_id"] is None  # our own id does not get through to the API either
+    assert record["latency_s"] * 1000 < event["final_image_ms"]
+
+
+def test_an_edit_keeps_the_api_s_ids_and_times_under_names_of_litellm(bench: Bench) -> None:
+    """wire.md has it so; that the server's time was told and not kept came out here."""
+    seen = bench.run("edit", "quality: low, reference_images: 1")
+    event, attempt = seen.event, seen.attempt
+    (record,) = seen.truth
+    assert (event["outcome"], event["gateway"]) == ("image", "litellm")
+    assert attempt["ids"]["llm_provider-x-request-id"] == attempt["ids"]["request-id"] == record["request_id"]
+    assert "x-litellm-call-id" in attempt["ids"]
+    assert event["request_id"] is None
+    assert (event["gateway_retries"], event["gateway_fallbacks"]) == (0, 0)
+    assert event["server_ms"] == pytest.approx(record["latency_s"] * 1000, abs=1)
+    assert (record["api"], record["reference_images"]) == ("images.edits", 1)
+
+
+def test_a_streamed_generation_fails_although_the_api_made_it_three_times(bench: Bench) -> None:
+    seen = bench.run("streamed", "quality: low, partial_images: 1", calls=3)
+    event = seen.event
+    assert (event["outcome"], event["ended"], event["http_status"]) == ("error", "complete", 500)
+    assert (event["error_type"], event["error_code"]) == ("internal_server_error", "500")
+    assert "'str' object has no attribute 'model_dump'" in seen.error["message"]
+    assert event["images"] == []
+    assert event["cost_basis"] == "maybe_billed"
+    # It does not say that it tried again, so we do not know: only the log of the API has it.
+    assert (event["gateway"], event["gateway_retries"], event["retry_count"]) == ("litellm", None, 0)
+    assert made_behind(seen) == [True] * 3
+    assert {(record["stream"], record["status_sent"]) for record in seen.truth} == {(True, 200)}
+    assert sum(record["billed_output_tokens"] for record in seen.truth) == 3 * (196 + 100)
+    assert event["total_ms"] > 1000 * sum(record["latency_s"] for record in seen.truth)
+
+
+def test_a_streamed_edit_fails_once_and_the_next_call_meets_a_cooldown_instead_of_the_api(bench: Bench) -> None:
+    """The 429 is the gateway's own, with a retry-after; the API's limits have nothing to do with it."""
+    seen = bench.run("streamed-edit", "quality: low, partial_images: 1, reference_images: 1", repeats=2)
+    first, second = seen.events
+    assert (first["outcome"], first["http_status"], first["error_type"]) == ("error", 500, "internal_server_error")
+    told = first["attempts"][0]["error"]
+    assert "event: image_edit.partial_image" in told["message"]  # the stream itself, inside of an error's message
+    assert told["message_chars"] > 100_000
+    assert len(told["message"]) < 1_000
+    assert (second["outcome"], second["http_status"]) == ("error", 429)
+    assert second["error_type"] == "all_deployments_in_cooldown"
+    assert second["attempts"][0]["headers"]["retry-after"] == "5"
+    assert second["gateway"] == "litellm"
+    assert made_behind(seen) == [True]
+
+
+def test_an_api_slower_than_litellm_s_timeout_is_called_nine_times_for_one_408(bench: Bench) -> None:
+    """Three tries of the SDK inside of LiteLLM for each of three of its router. Each call is closed, and made in full."""
+    seen = bench.run("slow", "quality: medium", calls=9)
+    event = seen.event
+    assert (event["outcome"], event["http_status"]) == ("error", 408)
+    assert (event["error_type"], event["error_code"]) == ("invalid_request_error", "408")
+    assert seen.error["message"].startswith("litellm.Timeout: APITimeoutError - Request timed out.")
+    assert (event["gateway"], event["gateway_retries"], event["retry_count"]) == ("litellm", None, 0)
+    assert event["cost_basis"] == "maybe_billed"
+    assert event["total_ms"] > 9 * TIMEOUT_S * SCALE * 1000
+    assert made_behind(seen) == [True] * 9
+    assert all(record["finished_after_client_left"] and record["status_sent"] is None for record in seen.truth)
+    assert sum(record["billed_output_tokens"] for record in seen.truth) == 9 * 1756
+
+
+def test_an_edit_slower_than_litellm_s_timeout_is_called_three_times_and_names_the_timeout(bench: Bench) -> None:
+    seen = bench.run("slow-edit", "quality: medium, reference_images: 1", calls=3)
+    event = seen.event
+    assert (event["outcome"], event["http_status"], event["gateway_retries"]) == ("error", 408, None)
+    assert f"Timeout passed={TIMEOUT_S}" in seen.error["message"]
+    assert seen.attempt["headers"]["x-litellm-timeout"] == f"{TIMEOUT_S}"
+    assert made_behind(seen) == [True] * 3
+    assert all(record["finished_after_client_left"] for record in seen.truth)
+
+
+def test_a_client_that_leaves_leaves_an_image_behind_that_litellm_waits_for_and_takes(bench: Bench) -> None:
+    """The API never learns that anybody left: its client is LiteLLM, which stays until the answer is there.
+
+    So its record does not say ``finished_after_client_left``; that the image came after us is told by the clocks.
+    """
+    cap_s = 10
+    seen = bench.run("left", "quality: medium", timeouts=f"total: {cap_s}")
+    event = seen.event
+    assert (event["outcome"], event["ended"], event["timeout_layer"]) == ("cut", "local_cap", "client.total")
+    assert (event["gateway"], event["http_status"], event["cost_basis"]) == (None, None, "maybe_billed")
+    (record,) = seen.truth  # and it is not tried again
+    assert record["finished"]
+    assert (record["status_sent"], record["client_gone_ns"], record["finished_after_client_left"]) == (200, None, False)
+    assert (record["made_ns"] - record["received_ns"]) / 1e9 * SCALE > cap_s  # and it was received after we had begun
+
+
+def test_a_moderation_refusal_comes_through_without_its_code_and_stage(bench: Bench) -> None:
+    seen = bench.run("refused", "quality: low")
+    event = seen.event
+    assert (event["outcome"], event["http_status"], event["gateway"]) == ("error", 400, "litellm")
+    assert (event["error_type"], event["error_code"]) == ("image_generation_user_error", "400")
+    assert seen.error["moderation_stage"] is None
+    assert "rejected by the safety system" in seen.error["message"]
+    (record,) = seen.truth  # a refusal is not tried again
+    assert (record["status"], record["fault"], record["finished"]) == (400, "moderation_input", False)
+
+
+def test_a_rate_limit_is_run_into_nine_times_and_its_retry_after_is_gone(bench: Bench) -> None:
+    """Each of the nine waited as long as the API had asked; the last 429 does not say how long that is."""
+    seen = bench.run("limited", "quality: low", calls=9)
+    event = seen.event
+    assert (event["outcome"], event["http_status"]) == ("error", 429)
+    assert (event["error_type"], event["error_code"]) == ("throttling_error", "429")
+    assert "retry-after" not in seen.attempt["headers"]
+    assert (event["gateway"], event["gateway_retries"]) == ("litellm", None)
+    assert made_behind(seen) == [False] * 9
