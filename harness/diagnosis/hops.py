@@ -115,7 +115,7 @@ def _hop(name: str, jobs: pd.DataFrame) -> Hop:
 
 
 def _step(outer: str, inner: str, outside: pd.DataFrame, inside: pd.DataFrame, confidence: float) -> Step:
-    pairs = outside.join(inside, lsuffix="_out", rsuffix="_in", how="inner")
+    pairs = outside.merge(inside, left_index=True, right_index=True, suffixes=("_out", "_in"))
     differences = [one for one in (_difference(row) for _, row in pairs.iterrows()) if one is not None]
     found = quantile(differences, 0.5, confidence)
     reference = float(np.nanmedian(pairs["took_ms_in"])) if pairs["took_ms_in"].notna().any() else 0.0

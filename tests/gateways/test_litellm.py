@@ -97,7 +97,7 @@ class Bench:
         return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
 
     def _truth(self, port: str, calls: int) -> list[dict[str, Any]]:
-        """Every call that reached this port. A record is written when its image is made: as long after as that takes."""
+        """Every call that reached this port. A record is written once its image is made."""
         limit = time.monotonic() + 20
         while len(found := self._records(port)) < calls and time.monotonic() < limit:
             time.sleep(0.05)
@@ -212,7 +212,7 @@ def test_a_streamed_edit_fails_once_and_the_next_call_meets_a_cooldown_instead_o
 
 
 def test_an_api_slower_than_litellm_s_timeout_is_called_nine_times_for_one_408(bench: Bench) -> None:
-    """Three tries of the SDK inside of LiteLLM for each of three of its router. Each call is closed, and made in full."""
+    """Three tries of the SDK inside of LiteLLM for each of three of its router. All closed, and made in full."""
     seen = bench.run("slow", "quality: medium", calls=9)
     event = seen.event
     assert (event["outcome"], event["http_status"]) == ("error", 408)
