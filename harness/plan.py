@@ -212,7 +212,16 @@ def _digest(*parts: object) -> str:
 
 
 def _price(model: str, cell: Cell, prompt_chars: int) -> PriceEstimate:
-    return estimate(model, cell.quality, cell.size, cell.n, cell.partial_images, prompt_chars, cell.stream)
+    return estimate(
+        model,
+        cell.quality,
+        cell.size,
+        cell.n,
+        cell.partial_images,
+        prompt_chars,
+        cell.stream,
+        cell.reference_images,
+    )
 
 
 def _plan_cell(scenario: Scenario, cell: Cell, name: str, figures: Mapping[str, Any]) -> CellPlan:

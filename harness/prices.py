@@ -88,11 +88,12 @@ def estimate(
     partial_images: int | None = None,
     prompt_chars: int = 0,
     stream: bool = False,
+    reference_images: int = 0,
 ) -> PriceEstimate:
     """What one request will cost. None and ``auto`` for quality or size mean that the API decides.
 
     Partial images are counted as often as they are asked for; a stream may end before it has sent them all. They are
-    counted once a request, not once an image.
+    counted once a request, not once an image. Reference images are taken to be of about a megapixel.
     """
     entry = _model(model)
     if entry is None:
@@ -101,6 +102,10 @@ def estimate(
     extra = prompt_chars / _prices()["chars_per_text_token"] * rates["text_input"]
     if stream and partial_images:
         extra += partial_images * entry["partial_image_tokens"] * rates["image_output"]
+    if reference_images:
+        if "reference_image_tokens" not in entry:
+            return PriceEstimate(None, None, f"what reference images cost is not known for {model}")
+        extra += reference_images * entry["reference_image_tokens"] * rates["image_input"]
     extra /= 1e6
     image = _image_usd(model, quality or "auto", size or "auto")
     if image is not None:

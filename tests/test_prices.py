@@ -114,3 +114,17 @@ def test_input_without_details_counts_as_text_and_no_usage_is_no_price() -> None
 
 def test_prices_carry_their_date() -> None:
     assert prices_as_of() == "2026-11-20"
+
+
+def test_reference_images_are_paid_for_as_well() -> None:
+    bare = estimate_usd("gpt-image-2", "low", "1024x1024")
+    with_two = estimate("gpt-image-2", "low", "1024x1024", reference_images=2).usd
+    assert bare is not None
+    assert with_two is not None
+    assert with_two - bare == pytest.approx(2 * 1496 * 8 / 1e6)
+
+
+def test_what_reference_images_cost_is_not_guessed() -> None:
+    found = estimate("gpt-image-1.5", "low", "1024x1024", reference_images=1)
+    assert (found.usd, found.upper_usd) == (None, None)
+    assert found.note == "what reference images cost is not known for gpt-image-1.5"
