@@ -20,7 +20,7 @@ from harness.routes.mapping import (
     state_of,
     task_id,
     value_of,
-)  # fmt: skip
+)
 from harness.scenario.families import TaskOptions
 from harness.scenario.paths import look, shape
 from harness.wire.scrub import Scrubber
