@@ -55,6 +55,13 @@ class RouteFamily:
             await self._callbacks.open()
 
     async def exchange(self, call: Call, trace: Trace) -> None:
+        try:
+            await self._exchange(call, trace)
+        finally:
+            if self._callbacks is not None:
+                self._callbacks.forget(call.client_request_id)
+
+    async def _exchange(self, call: Call, trace: Trace) -> None:
         task = Task(self._options)
         model = quote(str(call.fields["model"]), safe="/")
         path, body = self._submit(call, trace)

@@ -33,7 +33,8 @@ class CallbackReceiver:
     def __init__(self, port: int = 0) -> None:
         self._port = port
         self._server: asyncio.Server | None = None
-        self._by_path: dict[str, _Expected] = {}
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._by_name: dict[str, _Expected] = {}  # the last part of its path
         self._by_id: dict[str, _Expected] = {}
 
     async def open(self) -> None:
@@ -48,33 +49,48 @@ class CallbackReceiver:
     def expect(self, client_request_id: str, trace: Trace, public_url: str | None) -> str:
         """The URL to hand out for a job; callbacks to it become legs of `trace`."""
         assert self._server is not None
-        path = "/" + secrets.token_urlsafe(16)
-        self._by_path[path] = self._by_id[client_request_id] = _Expected(trace)
+        name = secrets.token_urlsafe(16)
+        self._by_name[name] = self._by_id[client_request_id] = _Expected(trace)
         port = self._server.sockets[0].getsockname()[1]
-        return (public_url or f"http://127.0.0.1:{port}").rstrip("/") + path
+        return (public_url or f"http://127.0.0.1:{port}").rstrip("/") + "/" + name
 
     async def settle(self, client_request_id: str, timeout_s: float) -> None:
-        """Wait a little for a callback that has not come yet; from then on nobody expects it."""
-        expected = self._by_id.pop(client_request_id)
+        """Wait a little for a callback that has not come yet, then forget the job."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await expected.came.wait()
-        self._by_path = {path: one for path, one in self._by_path.items() if one is not expected}
+                await self._by_id[client_request_id].came.wait()
+        self.forget(client_request_id)
+
+    def forget(self, client_request_id: str) -> None:
+        """The job is over: whoever calls back for it now is told that nobody expects it."""
+        expected = self._by_id.pop(client_request_id, None)
+        self._by_name = {name: one for name, one in self._by_name.items() if one is not expected}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving[task] = writer
+        try:
+            await self._take(reader, writer)
+        finally:
+            del self._serving[task]
+            writer.close()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = _Request()
-        parser = httptools.HttpRequestParser(request)
         arrived_ns: int | None = None
         try:
-            while not request.complete and len(request.body) <= MOST_BYTES:
+            while not request.complete and request.size <= MOST_BYTES:
                 data = await reader.read(65_536)
                 arrived_ns = arrived_ns or WorldClock.now_ns()
                 if not data:
                     break
-                parser.feed_data(data)
-        except (httptools.HttpParserError, OSError):
+                request.feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, OSError):
             request.complete = False
-        expected = self._by_path.get(request.path) if request.complete else None
+        # Only the last part of the path: a tunnel may hand on its own, and a sender may add a query.
+        name = request.path.partition("?")[0].rpartition("/")[2]
+        expected = self._by_name.get(name) if request.complete else None
         if expected is not None and arrived_ns is not None:
             leg = expected.trace.leg("callback")
             leg.trace.started_ns = arrived_ns
@@ -85,22 +101,43 @@ class CallbackReceiver:
         with contextlib.suppress(OSError):
             writer.write(_NOBODY if expected is None else _TAKEN)
             await writer.drain()
-        writer.close()
 
     async def aclose(self) -> None:
-        """Stop listening."""
+        """Stop listening, and leave those that are still talking or never began."""
         if self._server is not None:
             self._server.close()
+            for writer in self._serving.values():
+                writer.transport.abort()
+            await asyncio.gather(*self._serving)
             await self._server.wait_closed()
 
 
 class _Request:
-    """What httptools tells of one request."""
+    """One request, as far as it has come."""
 
     def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._head: bytearray | None = bytearray()  # None: it has been parsed
+        self.size = 0
         self.path = ""
         self.body = bytearray()
         self.complete = False
+
+    def feed(self, data: bytes) -> None:
+        """Take in what a read brought."""
+        self.size += len(data)
+        if self._head is None:
+            self._parser.feed_data(data)
+            return
+        self._head += data
+        head, end, rest = bytes(self._head).partition(b"\r\n\r\n")
+        if end:
+            self._head = None
+            # llhttp takes an offer to speak something else for the end of HTTP. Nobody here takes it up.
+            lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"upgrade:")]
+            self._parser.feed_data(b"\r\n".join(lines) + end + rest)
+
+    # What httptools tells
 
     def on_url(self, url: bytes) -> None:
         self.path += url.decode("latin-1")
