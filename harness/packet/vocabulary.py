@@ -75,7 +75,8 @@ Failure = Literal[
     "TimeoutError", "CancelledError", "SSLError", "SSLCertVerificationError", "SSLEOFError", "SSLZeroReturnError",
     "gaierror", "herror", "OSError", "ConnectionError", "ConnectionResetError", "ConnectionRefusedError",
     "ConnectionAbortedError", "BrokenPipeError", "EndOfStream", "BrokenResourceError", "ClosedResourceError",
-    "JSONDecodeError", "UnicodeDecodeError", "ExceptionGroup", "AbortError", "TypeError", "PageFailed", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE",
+    "JSONDecodeError", "UnicodeDecodeError", "ExceptionGroup", "AbortError", "TypeError",
+    "PageFailed", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE",
     "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL", "EMFILE", "ENOTCONN", "EAI_NONAME",
     "EAI_AGAIN", "ENOENT", "other",
 ]  # fmt: skip

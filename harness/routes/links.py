@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urljoin, urlsplit
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import unquote_to_bytes
 
 import httpx
 
 from harness.routes.answer import read_answer
 from harness.routes.base import Answer, Payload, Target
 from harness.routes.dialect import Dialect
+from harness.wire.body import BodyTooLarge
 from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace, current_trace
@@ -46,44 +48,56 @@ class Downloads:
             await asyncio.gather(*(self._fetch(link, index, trace) for index, link in enumerate(links[:MOST_LINKS])))
 
     async def _fetch(self, link: str, index: int, trace: Trace) -> None:
+        url = _http_url(link)
         for _ in range(1 + MOST_REDIRECTS):
-            if urlsplit(link).scheme not in ("http", "https"):
+            if url is None:
                 return
             leg = trace.leg("download")
             leg.link = index
-            await self._get(link, leg)
+            await self._get(url, leg)
             where = dict(leg.trace.headers).get("location")
             if leg.trace.http_status not in _MOVED or where is None:
                 return
-            link = urljoin(link, where)
+            url = _http_url(where, url)
 
-    async def _get(self, link: str, leg: Leg) -> None:
+    async def _get(self, url: httpx.URL, leg: Leg) -> None:
         token = current_trace.set(leg.trace)
         try:
-            client = self._client(link)
-            async with client.stream("GET", link, headers={"Accept-Encoding": "identity"}) as response:
+            client = self._client(url)
+            async with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
                 await read_through(response)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             leg.failure = exception_chain(error)
         finally:
             current_trace.reset(token)
-            leg.trace.begin()  # a link that is no URL never got that far
+            leg.trace.begin()  # it may have failed before that
             leg.trace.finish()
 
-    def _client(self, link: str) -> httpx.AsyncClient:
-        url = httpx.URL(link)
+    def _client(self, url: httpx.URL) -> httpx.AsyncClient:
         origin = f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
         if origin not in self._clients:
             transport = StampingTransport(
                 base_url=origin, ca_file=self._target.ca_file, keepalive_s=self._target.keepalive_s
             )
-            self._clients[origin] = httpx.AsyncClient(transport=transport, timeout=None)
+            # A jar that takes nothing: a cookie of one job's download is no business of the next one's.
+            jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+            self._clients[origin] = httpx.AsyncClient(transport=transport, timeout=None, cookies=jar)
         return self._clients[origin]
 
     async def aclose(self) -> None:
         """Close connections."""
         for client in self._clients.values():
             await client.aclose()
+
+
+def _http_url(link: str, base: httpx.URL | None = None) -> httpx.URL | None:
+    """A link as something that can be asked for, seen from `base`; None where it is nothing of the kind."""
+    try:
+        url = httpx.URL(link) if base is None else base.join(link)
+        url.host.encode("idna")  # what looking it up begins with
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return url if url.scheme in ("http", "https") and url.host else None
 
 
 def joined(answer: Answer, trace: Trace) -> Answer:
@@ -96,11 +110,18 @@ def joined(answer: Answer, trace: Trace) -> Answer:
     for index, (link, (first, whole)) in enumerate(zip(answer.links, answer.linked, strict=True)):
         if link.startswith("data:"):
             head, _, data = link.partition(",")
-            finals.append(Payload(data.encode(), first, whole, base64=head.endswith(";base64")))
+            base64 = head.endswith(";base64")
+            finals.append(Payload(data.encode() if base64 else unquote_to_bytes(data), first, whole, base64=base64))
             continue
         leg = last.get(index)
         if leg is None or leg.trace.body_end_ns is None or leg.trace.http_status != 200:
             notes["download_failed"] = None
             continue
-        finals.append(Payload(leg.trace.body.whole(), first, whole, base64=False))
+        try:
+            # There are servers that compress whatever they are asked.
+            body = leg.trace.body.decoded(dict(leg.trace.headers).get("content-encoding", ""))
+        except BodyTooLarge:
+            notes["download_failed"] = None
+            continue
+        finals.append(Payload(body.whole(), first, whole, base64=False))
     return replace(answer, finals=tuple(finals), notes=tuple(notes))

@@ -55,6 +55,13 @@ class RouteFamily:
             await self._callbacks.open()
 
     async def exchange(self, call: Call, trace: Trace) -> None:
+        try:
+            await self._exchange(call, trace)
+        finally:
+            if self._callbacks is not None:
+                self._callbacks.forget(call.client_request_id)
+
+    async def _exchange(self, call: Call, trace: Trace) -> None:
         task = Task(self._options)
         model = quote(str(call.fields["model"]), safe="/")
         path, body = self._submit(call, trace)
@@ -141,7 +148,8 @@ class RouteFamily:
 
     def read(self, trace: Trace, scrubber: Scrubber) -> Answer:
         answer = read_task(self._options, trace, scrubber)
-        if self._callbacks is not None and not any(leg.kind == "callback" for leg in trace.legs):
+        waited = self._callbacks is not None and any(leg.said == "done" for leg in trace.legs)
+        if waited and not any(leg.kind == "callback" for leg in trace.legs):
             answer = replace(answer, notes=(*answer.notes, "callback_did_not_come"))
         return joined(answer, trace)
 

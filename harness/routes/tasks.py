@@ -20,7 +20,7 @@ from harness.routes.mapping import (
     state_of,
     task_id,
     value_of,
-)  # fmt: skip
+)
 from harness.scenario.families import TaskOptions
 from harness.scenario.paths import look, shape
 from harness.wire.scrub import Scrubber
@@ -220,7 +220,10 @@ def _coarseness(polls: list[Leg], trace: Trace) -> int | None:
     if done is None or done.trace.first_byte is None:
         return None
     before = [leg for leg in polls if leg is not done and leg.said is not None]
-    since = before[-1].trace.request_sent_ns if before else trace.request_sent_ns
+    last = before[-1].trace if before else trace
+    # When it was sent may be stamped late, and the other side have looked by then: the mark before it holds.
+    marks = (last.started_ns, last.pool_acquired_ns, last.tcp_connected_ns, last.tls_done_ns)
+    since = max((mark for mark in marks if mark is not None), default=None)
     return None if since is None else done.trace.first_byte.ns - since
 
 

@@ -40,7 +40,7 @@ class CallbackReceiver:
         self._listening: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._serving: set[asyncio.Task[None]] = set()
-        self._by_path: dict[str, _Expected] = {}
+        self._by_name: dict[str, _Expected] = {}  # the last part of its path
         self._by_id: dict[str, _Expected] = {}
 
     async def open(self) -> None:
@@ -60,18 +60,22 @@ class CallbackReceiver:
     def expect(self, client_request_id: str, trace: Trace, public_url: str | None) -> str:
         """The URL to hand out for a job; callbacks to it become legs of `trace`."""
         assert self._listening is not None
-        path = "/" + secrets.token_urlsafe(16)
-        self._by_path[path] = self._by_id[client_request_id] = _Expected(trace)
+        name = secrets.token_urlsafe(16)
+        self._by_name[name] = self._by_id[client_request_id] = _Expected(trace)
         port = self._listening.getsockname()[1]
-        return (public_url or f"http://127.0.0.1:{port}").rstrip("/") + path
+        return (public_url or f"http://127.0.0.1:{port}").rstrip("/") + "/" + name
 
     async def settle(self, client_request_id: str, timeout_s: float) -> None:
-        """Wait a little for a callback that has not come yet; from then on nobody expects it."""
-        expected = self._by_id.pop(client_request_id)
+        """Wait a little for a callback that has not come yet, then forget the job."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await expected.came.wait()
-        self._by_path = {path: one for path, one in self._by_path.items() if one is not expected}
+                await self._by_id[client_request_id].came.wait()
+        self.forget(client_request_id)
+
+    def forget(self, client_request_id: str) -> None:
+        """The job is over: whoever calls back for it now is told that nobody expects it."""
+        expected = self._by_id.pop(client_request_id, None)
+        self._by_name = {name: one for name, one in self._by_name.items() if one is not expected}
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -88,7 +92,9 @@ class CallbackReceiver:
         request = _Request()
         try:
             arrived = await self._read(sock, receiver, request)
-            expected = self._by_path.get(request.path) if request.complete else None
+            # Only the last part of the path: a tunnel may hand on its own, and a sender may add a query.
+            name = request.path.partition("?")[0].rpartition("/")[2]
+            expected = self._by_name.get(name) if request.complete else None
             if expected is not None:
                 leg = expected.trace.leg("callback")
                 leg.trace.started_ns = arrived.ns
@@ -99,7 +105,7 @@ class CallbackReceiver:
                 leg.trace.body_end_ns = leg.trace.ended_ns = WorldClock.now_ns()
                 expected.came.set()
             await loop.sock_sendall(sock, _NOBODY if expected is None else _TAKEN)
-        except (httptools.HttpParserError, OSError, TimeoutError):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, OSError, TimeoutError):
             return  # somebody who does not speak HTTP, or left: no callback of anybody's
         finally:
             sock.close()
@@ -107,10 +113,9 @@ class CallbackReceiver:
     async def _read(self, sock: socket.socket, receiver: Receiver, request: _Request) -> Stamp:
         """Read a whole request; when its first byte arrived."""
         loop = asyncio.get_running_loop()
-        parser = httptools.HttpRequestParser(request)
         first: Stamp | None = None
         async with asyncio.timeout(PATIENCE_S):
-            while not request.complete and len(request.body) <= MOST_BYTES:
+            while not request.complete and request.size <= MOST_BYTES:
                 try:
                     view, stamp = receiver.first() if first is None else receiver.read(everything)
                 except BlockingIOError:
@@ -119,14 +124,15 @@ class CallbackReceiver:
                 first = first or stamp
                 if not view:
                     break
-                parser.feed_data(view)
+                request.feed(bytes(view))
         assert first is not None
         return first
 
     async def aclose(self) -> None:
-        """Stop listening."""
+        """Stop listening, and leave those that are still talking or never began."""
         if self._accepting is not None and self._listening is not None:
-            self._accepting.cancel()
+            for task in (self._accepting, *self._serving):
+                task.cancel()
             await asyncio.gather(self._accepting, *self._serving, return_exceptions=True)
             self._listening.close()
 
@@ -146,12 +152,31 @@ def _settle(ready: asyncio.Future[None]) -> None:
 
 
 class _Request:
-    """What httptools tells of one request."""
+    """One request, as far as it has come."""
 
     def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._head: bytearray | None = bytearray()  # None: it has been parsed
+        self.size = 0
         self.path = ""
         self.body = bytearray()
         self.complete = False
+
+    def feed(self, data: bytes) -> None:
+        """Take in what a read brought."""
+        self.size += len(data)
+        if self._head is None:
+            self._parser.feed_data(data)
+            return
+        self._head += data
+        head, end, rest = bytes(self._head).partition(b"\r\n\r\n")
+        if end:
+            self._head = None
+            # llhttp takes an offer to speak something else for the end of HTTP. Nobody here takes it up.
+            lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"upgrade:")]
+            self._parser.feed_data(b"\r\n".join(lines) + end + rest)
+
+    # What httptools tells
 
     def on_url(self, url: bytes) -> None:
         self.path += url.decode("latin-1")

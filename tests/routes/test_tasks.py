@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.routes.tasks import Task, result_links
+from harness.routes.tasks import Task, read_task, result_links
 from harness.wire.caps import Caps
+from harness.wire.scrub import Scrubber
 from harness.wire.stamp import at
 from harness.wire.trace import Trace
 
@@ -201,6 +202,20 @@ def test_a_compressed_answer_is_read_although_none_was_asked_for() -> None:
     fill(trace, gzip.compress(json.dumps(TAKEN).encode()), 100)
     trace.headers.append(("content-encoding", "gzip"))
     assert seen.taken_on(trace) == "t-1"
+
+
+def test_the_polls_error_begins_before_the_look_that_found_it_unfinished_was_sent() -> None:
+    """Our stamp of having sent may be later than the other side's look: this process may be held in between."""
+    trace, seen = Trace(Caps()), Task(options())
+    fill(trace, TAKEN, 100)
+    for ms, answer in ((200, said("busy")), (300, said("ok", text='{"urls": ["http://h/1"]}'))):
+        leg = trace.leg("poll")
+        fill(leg.trace, answer, ms)
+        leg.trace.request_sent_ns = leg.trace.first_byte_ns
+        seen.looked(leg, trace)
+    task = read_task(options(), trace, Scrubber(prompt="")).task
+    assert task is not None
+    assert task.poll_error_ns == 110_000_000
 
 
 @pytest.mark.parametrize("told", ["1" * 400, "1e999", "-1", "true", '"5"', "null", "[]", "{}"])
