@@ -121,7 +121,7 @@ class Bench:
         return Seen(events, self._truth(port, asked.calls))
 
     def _truth(self, port: str, calls: int) -> list[dict[str, Any]]:
-        """Every call that reached this port. A record is written when its image is made, maybe long after the answer."""
+        """Every call that reached this port. A record is written when its image is made, maybe after the answer."""
         limit = time.monotonic() + 20
         while len(found := self._records(port)) < calls and time.monotonic() < limit:
             time.sleep(0.05)
