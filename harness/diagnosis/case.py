@@ -45,6 +45,11 @@ class Case:
         found = np.array([searched.search(str(text)) is not None for text in texts] + [False], dtype=bool)
         return np.asarray(found[codes], dtype=bool)
 
+    def refused_with(self, *statuses: int) -> Mask:
+        """Rows that were refused with such a status, be it HTTP's own or a code inside of an HTTP success."""
+        inside = self.is_in("error_code", *map(str, statuses)) & ~(self.number("http_status") >= 400)
+        return self.is_in("outcome", "error") & (self.is_in("http_status", *statuses) | inside)
+
     @cached_property
     def answered(self) -> Mask:
         """An image came, be it the right one or not."""

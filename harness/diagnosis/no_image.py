@@ -16,7 +16,8 @@ def _stream_without_final(case: Case) -> Mask:
 
 
 def _nothing_in_it(case: Case) -> Mask:
-    return case.is_in("outcome", "empty", "bad_image")
+    # One flat colour decodes, and is no picture.
+    return case.is_in("outcome", "empty", "bad_image") | case.matches("image_problems", r"\bblank\b")
 
 
 def _explain(verdict: VerdictName) -> Explain:

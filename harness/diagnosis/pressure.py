@@ -23,7 +23,11 @@ TOLD = (
 
 
 def _where(case: Case) -> Mask:
-    limited: Mask = case.is_in("http_status", 429) | case.is_in("error_code", "rate_limit_exceeded", "slow_down")
+    limited: Mask = (
+        case.is_in("http_status", 429)
+        | case.refused_with(429)
+        | case.is_in("error_code", "rate_limit_exceeded", "slow_down")
+    )
     retried: Mask = case.number("rate_limited_attempts") > 0
     return limited | retried
 

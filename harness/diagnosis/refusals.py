@@ -22,13 +22,13 @@ def _quota(case: Case) -> Mask:
     return (
         case.is_in("error_code", *QUOTA_CODES)
         | case.is_in("error_type", "insufficient_quota", "billing_limit_user_error")
-        | (case.is_in("http_status", 402) & case.is_in("outcome", "error"))
+        | case.refused_with(402)
         | (case.is_in("http_status", 429) & case.matches("error_message", r"Limit 0,"))
     )
 
 
 def _auth(case: Case) -> Mask:
-    return case.is_in("http_status", 401) | case.is_in("error_code", "invalid_api_key")
+    return case.refused_with(401) | case.is_in("error_code", "invalid_api_key")
 
 
 def _organization(case: Case) -> Mask:
@@ -46,7 +46,11 @@ def _model(case: Case) -> Mask:
 
 
 def _moderated(case: Case) -> Mask:
-    return case.is_in("error_code", *MODERATION_CODES)
+    # A gateway may put the status in the code's place; type and words then still tell.
+    worded = case.is_in("error_type", "image_generation_user_error") & case.matches(
+        "error_message", r"safety.system|safety_violations"
+    )
+    return case.is_in("error_code", *MODERATION_CODES) | worded
 
 
 def _input(case: Case) -> Mask:

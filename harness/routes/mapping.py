@@ -67,6 +67,8 @@ def state_of(options: TaskOptions, leg: Leg) -> TaskState | None:
     value = value_of(leg.trace)
     if value is None or (leg.trace.http_status or 0) >= 400:
         return None
+    if app_code(options, value) in options.app_again:
+        return None
     if refused(options, value):
         return "failed"
     found = look(value, options.status.word).values

@@ -169,6 +169,9 @@ class TaskOptions(Options):
     error_message: JsonPath | None = Field(None, description="Path of the error message in an answer.")
     app_code: JsonPath | None = Field(None, description="Path of a code inside of HTTP 200 that may say: refused.")
     app_ok: f.Tuple[int] = Field((200, 0), description="Values of that code that mean: all right.")
+    app_again: f.Tuple[int] = Field(
+        (429, 500, 502, 503, 504), description="Values of that code, in a poll, that say nothing of the task itself."
+    )
     queue_ms: JsonPath | None = Field(None, description="Path of the time in the queue, in ms, where it is told.")
     server_ms: JsonPath | None = Field(None, description="Path of the time of making, in ms, where it is told.")
     poll: Poll = Field(Poll(), description="How often it is asked for.")
