@@ -74,10 +74,14 @@ def made_up_mask(size: tuple[int, int]) -> Picture:
 
 
 def _size_of(picture: Picture) -> tuple[int, int]:
+    """Its width and height; of a file that is no picture, which the API is to refuse in its own words, ours."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(picture.data)) as opened:
-        return opened.size
+    try:
+        with Image.open(io.BytesIO(picture.data)) as opened:
+            return opened.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return SIZE
 
 
 def _png(image: object) -> bytes:
