@@ -184,7 +184,8 @@ def _reply(job: dict[str, Any]) -> tuple[int, str, str, str]:
 @lru_cache(maxsize=4096)
 def _signers(status: int, headers: str, body_head: str, error_text: str) -> tuple[Layer, ...]:
     """Every layer that signed such a reply; the same page is met thousands of times in a run."""
-    return signed_by(status, parsed(headers), body_head, error_text)
+    signers = signed_by(status, parsed(headers), body_head, error_text)
+    return tuple(layer for layer in signers if layer.names_the_layer)
 
 
 def _signed(job: dict[str, Any], chain: tuple[LayerCap, ...], pile: tuple[float, int] | None) -> Attribution | None:
