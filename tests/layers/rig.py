@@ -1,0 +1,146 @@
+"""Every server-side layer in every situation, in one run of the harness itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from harness.simulator.process import Running, spawn
+from tests.conftest import ROOT
+from tests.layers import backend
+from tests.layers.observation import Observation, Recording, lean
+from tests.layers.process import dead_port
+from tests.layers.server import Front, Server, Upstreams
+from tests.layers.situations import FAULT_HEADER, SITUATIONS, Situation
+
+KEY = "sk-sim-" + "layers"
+OURS_S = 25  # our own cap: nothing here needs as long, and it is no layer's
+AT_ONCE = 40
+MOST_LOG_LINES = 40
+
+
+def world(layers: Mapping[str, Any] | None = None, faults: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The embedded API in real time."""
+    return {"seed": 5, "time_scale": 1, "layers": dict(layers or {}), "faults": list(faults)}
+
+
+def settle(sim: Running) -> None:
+    """Let the work that nobody waits for any more be done at once, so that its record says how it ended."""
+    httpx.post(sim.entries["direct"].removesuffix("/v1") + "/sim/clock", json={"advance_s": 60}, timeout=5)
+    time.sleep(0.5)
+
+
+def observe(servers: Sequence[Server], folder: Path) -> list[Recording]:
+    """Start all of them in front of one API, and send one job through each in each situation."""
+    log = folder / "truth.jsonl"
+    with ExitStack() as stack:
+        dead = stack.enter_context(dead_port())
+        entries = {
+            entry(server, situation): {} for server in servers if not server.passes_ids for situation in SITUATIONS.values()
+        }
+        sim = stack.enter_context(spawn(world(entries), log=log))
+        up = Upstreams(port_of(sim.entries["direct"]), dead)
+        fronts: dict[str, Front] = {}
+        for server in servers:
+            home = folder / server.name
+            home.mkdir()
+            fronts[server.name] = stack.enter_context(server.start(home, up))
+        events = run(servers, fronts, folder)
+        settle(sim)
+        logs = {name: tail(front.log, folder) for name, front in fronts.items()}
+    truth = backend.records(log)
+    return [_recording(server, events, truth, logs[server.name]) for server in servers]
+
+
+def port_of(address: str) -> int:
+    """The port of a base URL."""
+    return httpx.URL(address).port or 80
+
+
+def entry(server: Server, situation: Situation) -> str:
+    """Route of one layer in one situation, and the API's own port for it where ids do not get through."""
+    return f"{server.name}-{situation.name}"
+
+
+def run(servers: Sequence[Server], fronts: Mapping[str, Front], folder: Path) -> dict[str, dict[str, Any]]:
+    """Route → event."""
+    routes: dict[str, Any] = {}
+    include: list[dict[str, Any]] = []
+    keys = {"LAYERS_KEY": KEY}
+    for server in servers:
+        front = fronts[server.name]
+        variable = "LAYERS_KEY"
+        if front.key is not None:
+            variable = f"LAYERS_KEY_{server.name.replace('-', '_').upper()}"
+            keys[variable] = front.key
+        for situation in SITUATIONS.values():
+            name = entry(server, situation)
+            fault = server.faults.get(situation.name, situation.fault)
+            routes[name] = {
+                "base_url": f"{front.live if situation.listens else front.dead}/v1",
+                "owner": "gateway",
+                "api_key_env": variable,
+                "headers": {FAULT_HEADER: fault} if fault else {},
+                "chain": server.chain(),
+            }
+            include.append({"route": name, **situation.fields})
+    scenario = {
+        "name": "layers",
+        "why": "Which layer gave up, behind the real ones.",
+        "prompts": ["A red apple on a white table"],
+        "defaults": {"quality": "low", "size": "1024x1024"},
+        "routes": routes,
+        "matrix": {"include": include},
+        "timeouts": {"total": OURS_S},
+        "load": {"concurrency": AT_ONCE},
+        "budget": {"jobs": len(include)},
+    }
+    out = folder / "run"
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "run", "-", "--out", str(out), "--quiet"],
+        input=yaml.safe_dump(scenario),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **keys},
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    return {event["route"]: event for event in events}
+
+
+def _recording(
+    server: Server, events: Mapping[str, dict[str, Any]], truth: Sequence[Mapping[str, Any]], log: Sequence[str]
+) -> Recording:
+    observations = []
+    for situation in SITUATIONS.values():
+        event = events[entry(server, situation)]
+        ours = event["attempts"][-1]["client_request_id"]
+        if server.passes_ids:
+            calls = [one for one in truth if one["client_request_id"] == ours]
+        else:
+            calls = [one for one in truth if one["entry"] == entry(server, situation)]
+        observations.append(
+            Observation(situation.name, lean(event), backend.as_logged(calls, ours), backend.told(calls))
+        )
+    return Recording(server.name, server.product, "server", server.version(), server.chain(), observations, log)
+
+
+def tail(log: Path | None, folder: Path) -> list[str]:
+    """The last lines of a layer's log, without the names of our folders."""
+    if log is None or not log.exists():
+        return []
+    text = log.read_text(encoding="utf-8", errors="replace").replace(str(folder), "")
+    return [line[:400] for line in text.splitlines() if line.strip()][-MOST_LOG_LINES:]
