@@ -13,7 +13,6 @@ CONFIG = """
 {{
   admin off
   auto_https off
-  persist_config off
 }}
 (api) {{
   reverse_proxy {{args.0}} {{

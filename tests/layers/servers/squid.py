@@ -15,8 +15,8 @@ http_port 127.0.0.1:{live} accel defaultsite=api name=live
 http_port 127.0.0.1:{dead} accel defaultsite=api name=dead
 acl live myportname live
 acl dead myportname dead
-cache_peer 127.0.0.1 parent {up.live} 0 no-query originserver no-digest name=api
-cache_peer 127.0.0.1 parent {up.dead} 0 no-query originserver no-digest name=nobody
+cache_peer 127.0.0.1 parent {up.live} 0 no-query originserver no-digest login=PASS name=api
+cache_peer 127.0.0.1 parent {up.dead} 0 no-query originserver no-digest login=PASS name=nobody
 cache_peer_access api allow live
 cache_peer_access nobody allow dead
 never_direct allow all
@@ -25,9 +25,8 @@ cache deny all
 cache_mem 8 MB
 read_timeout 2 seconds
 access_log none
-cache_log stdio:{folder}/cache.log
+cache_log /dev/null
 pid_filename none
-coredump_dir {folder}
 netdb_filename none
 pinger_enable off
 shutdown_lifetime 0 seconds
@@ -41,10 +40,11 @@ workers 1
 def start(folder: Path, up: Upstreams) -> Iterator[Front]:
     live, dead = free_ports(2)
     file = folder / "squid.conf"
-    user = "cache_effective_user root" if os.geteuid() == 0 else ""
-    file.write_text(CONFIG.format(folder=folder, user=user, live=live, dead=dead, up=up))
-    with running([find("squid"), "-N", "-f", str(file)], folder, (live, dead)):
-        yield Front(url(live), url(dead), log=folder / "cache.log")
+    # It will not work as root, and then may not look into a folder of root's: it writes no file at all.
+    user = "cache_effective_user proxy" if os.geteuid() == 0 else ""
+    file.write_text(CONFIG.format(user=user, live=live, dead=dead, up=up))
+    with running([find("squid"), "-N", "-n", f"rig{live}", "-d", "1", "-f", str(file)], folder, (live, dead)) as said:
+        yield Front(url(live), url(dead), log=said)
 
 
 LAYER = Server(
