@@ -26,8 +26,8 @@ def _delay(script: Script, at: Context) -> Script:
 
 
 def _stall(script: Script, at: Context) -> Script:
-    """The headers leave when they would have, and then nothing for so much longer."""
-    return replace(s.later(script, at.number("s", 30)), headers_s=script.headers_s)
+    """The headers leave after the input check, and then comes nothing for so much longer."""
+    return replace(s.later(script, at.number("s", 30)), headers_s=min(script.headers_s, at.timing.moderation_s))
 
 
 def _cut(script: Script, at: Context) -> Script:

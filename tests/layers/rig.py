@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +44,42 @@ def settle(sim: Running) -> None:
 def observe(servers: Sequence[Server], folder: Path) -> list[Recording]:
     """Start all of them in front of one API, and send one job through each in each situation."""
     log = folder / "truth.jsonl"
+    gateways = [server for server in servers if server.is_gateway]
+    entries: dict[str, Any] = {}
+    faults: list[dict[str, Any]] = []
+    for name, situation in ((entry(server, one), one) for server in gateways for one in SITUATIONS.values()):
+        entries[name] = {}
+        if fault := situation.plain_fault or situation.fault:
+            faults.append({"fault": fault, "entry": name})
     with ExitStack() as stack:
         dead = stack.enter_context(dead_port())
-        entries = {
-            entry(server, situation): {} for server in servers if not server.passes_ids for situation in SITUATIONS.values()
-        }
-        sim = stack.enter_context(spawn(world(entries), log=log))
-        up = Upstreams(port_of(sim.entries["direct"]), dead)
-        fronts: dict[str, Front] = {}
-        for server in servers:
-            home = folder / server.name
-            home.mkdir()
-            fronts[server.name] = stack.enter_context(server.start(home, up))
+        sim = stack.enter_context(spawn(world(entries, faults), log=log))
+        fronts = _started(servers, sim, dead, folder, stack)
         events = run(servers, fronts, folder)
         settle(sim)
         logs = {name: tail(front.log, folder) for name, front in fronts.items()}
     truth = backend.records(log)
     return [_recording(server, events, truth, logs[server.name]) for server in servers]
+
+
+def _started(
+    servers: Sequence[Server], sim: Running, dead: int, folder: Path, stack: ExitStack
+) -> dict[str, Front]:
+    """All of them at once: some take ten seconds."""
+
+    def enter(server: Server) -> tuple[AbstractContextManager[Front], Front]:
+        home = folder / server.name
+        home.mkdir()
+        own = {one.name: sim.entries.get(entry(server, one), "") for one in SITUATIONS.values()}
+        context = server.start(home, Upstreams(port_of(sim.entries["direct"]), dead, own))
+        return context, context.__enter__()
+
+    fronts = {}
+    with ThreadPoolExecutor(len(servers)) as pool:
+        for server, starting in [(server, pool.submit(enter, server)) for server in servers]:
+            context, fronts[server.name] = starting.result()
+            stack.push(context)
+    return fronts
 
 
 def port_of(address: str) -> int:
@@ -73,39 +93,53 @@ def entry(server: Server, situation: Situation) -> str:
 
 
 def run(servers: Sequence[Server], fronts: Mapping[str, Front], folder: Path) -> dict[str, dict[str, Any]]:
-    """Route → event."""
-    routes: dict[str, Any] = {}
-    include: list[dict[str, Any]] = []
+    """Route → event. One process of the harness for each model; all but gateways have the same."""
+    by_model: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
     keys = {"LAYERS_KEY": KEY}
     for server in servers:
         front = fronts[server.name]
-        variable = "LAYERS_KEY"
+        variable = "LAYERS_KEY" if front.key is None else f"LAYERS_KEY_{server.name.upper().replace('-', '_')}"
         if front.key is not None:
-            variable = f"LAYERS_KEY_{server.name.replace('-', '_').upper()}"
             keys[variable] = front.key
         for situation in SITUATIONS.values():
+            routes, include = by_model.setdefault(front.models.get(situation.name, "gpt-image-2"), ({}, []))
             name = entry(server, situation)
-            fault = server.faults.get(situation.name, situation.fault)
+            sent = {FAULT_HEADER: situation.fault} if situation.fault and not server.is_gateway else {}
             routes[name] = {
                 "base_url": f"{front.live if situation.listens else front.dead}/v1",
                 "owner": "gateway",
+                "kind": "compatible" if server.is_gateway else "images",
                 "api_key_env": variable,
-                "headers": {FAULT_HEADER: fault} if fault else {},
+                "headers": sent,
                 "chain": server.chain(),
             }
-            include.append({"route": name, **situation.fields})
+            include.append({"route": name, **({} if server.is_gateway else situation.fields)})
+    events: dict[str, dict[str, Any]] = {}
+    with ThreadPoolExecutor(len(by_model)) as pool:
+        runs = [
+            pool.submit(_run, model, routes, include, folder / f"run-{model}", keys)
+            for model, (routes, include) in by_model.items()
+        ]
+        for one in runs:
+            events.update({event["route"]: event for event in one.result()})
+    return events
+
+
+def _run(
+    model: str, routes: Mapping[str, Any], include: Sequence[Mapping[str, Any]], out: Path, keys: Mapping[str, str]
+) -> list[dict[str, Any]]:
     scenario = {
         "name": "layers",
         "why": "Which layer gave up, behind the real ones.",
+        "model": model,
         "prompts": ["A red apple on a white table"],
         "defaults": {"quality": "low", "size": "1024x1024"},
-        "routes": routes,
-        "matrix": {"include": include},
+        "routes": dict(routes),
+        "matrix": {"include": list(include)},
         "timeouts": {"total": OURS_S},
         "load": {"concurrency": AT_ONCE},
         "budget": {"jobs": len(include)},
     }
-    out = folder / "run"
     done = subprocess.run(
         [sys.executable, "-m", "harness", "run", "-", "--out", str(out), "--quiet"],
         input=yaml.safe_dump(scenario),
@@ -117,8 +151,7 @@ def run(servers: Sequence[Server], fronts: Mapping[str, Front], folder: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
-    return {event["route"]: event for event in events}
+    return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
 
 
 def _recording(
@@ -128,10 +161,10 @@ def _recording(
     for situation in SITUATIONS.values():
         event = events[entry(server, situation)]
         ours = event["attempts"][-1]["client_request_id"]
-        if server.passes_ids:
-            calls = [one for one in truth if one["client_request_id"] == ours]
-        else:
+        if server.is_gateway:
             calls = [one for one in truth if one["entry"] == entry(server, situation)]
+        else:
+            calls = [one for one in truth if one["client_request_id"] == ours]
         observations.append(
             Observation(situation.name, lean(event), backend.as_logged(calls, ours), backend.told(calls))
         )

@@ -18,6 +18,7 @@ class Upstreams:
 
     live: int  # the embedded API
     dead: int  # nobody listens
+    own: Mapping[str, str] = field(default_factory=dict)  # situation → the API's base URL for this layer alone
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Front:
     dead: str
     key: str | None = None  # a key of its own, where it wants one
     log: Path | None = None
+    models: Mapping[str, str] = field(default_factory=dict)  # situation → model, where that chooses the upstream
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,7 @@ class Server:
     version: Callable[[], str]
     start: Callable[[Path, Upstreams], AbstractContextManager[Front]]
     caps: Sequence[Cap] = ()
-    passes_ids: bool = True  # our X-Client-Request-Id reaches the upstream
-    faults: Mapping[str, str] = field(default_factory=dict)  # situation → another fault, where the usual one fails
+    is_gateway: bool = False  # it makes calls of its own: no id or header of ours gets through, a stream neither
 
     def chain(self) -> list[dict[str, object]]:
         """Its caps, as a scenario declares them."""

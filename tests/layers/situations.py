@@ -18,6 +18,7 @@ class Situation:
     fault: str | None = None  # of the embedded API; None: as it is
     fields: Mapping[str, Any] = field(default_factory=dict)  # of the request
     listens: bool = True  # whether anything is behind the layer at all
+    plain_fault: str | None = None  # where no stream gets through
 
 
 STREAMED = {"stream": True}
@@ -27,7 +28,7 @@ SITUATIONS = {
     for one in (
         Situation("silent", "no byte for longer than the cap", "delay;s=6"),
         Situation("stall", "headers, then nothing for longer than the cap", "stall;s=8", STREAMED),
-        Situation("drip", "a few bytes every half second, in all for longer than the cap", "comments;every=0.5", STREAMED),
+        Situation("drip", "a few bytes every half second, in all for longer than the cap", "comments;every=0.5", STREAMED, plain_fault="whitespace_keepalive;every=0.5"),
         Situation("closed", "the upstream closes before any byte", "cut;after=silence;s=0.3"),
         Situation("broken", "the upstream closes in the middle of the body", "cut;s=0.3"),
         Situation("refused", "nothing listens there", listens=False),

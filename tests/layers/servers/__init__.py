@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.layers.server import Server
-from tests.layers.servers import apache, caddy, envoy, haproxy, lighttpd, nginx, squid, varnish
+from tests.layers.servers import apache, caddy, envoy, gunicorn, haproxy, lighttpd, litellm, nginx, squid, uvicorn, varnish
 
 SERVERS: tuple[Server, ...] = (
     nginx.LAYER,
@@ -14,4 +14,7 @@ SERVERS: tuple[Server, ...] = (
     varnish.LAYER,
     squid.LAYER,
     lighttpd.LAYER,
+    *gunicorn.LAYERS,
+    uvicorn.LAYER,
+    *litellm.LAYERS,
 )
