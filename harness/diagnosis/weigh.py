@@ -70,7 +70,7 @@ def weigh(one: Evidence, scene: Scene) -> Attribution:
         if found and _one_product(found):
             return _agreed(one, found, looked, "attributed" if grade == "attributed" else "inferred")
         if found:
-            return _several(one, found, looked)
+            return _several(found, looked)
     hidden = repeated_fits(one, naming, scene.chain)
     if hidden and _one_product(hidden):
         return _agreed(one, hidden, looked, "inferred")
@@ -87,7 +87,7 @@ def _unsigned(one: Evidence, scene: Scene, naming: Sequence[Layer], looked: Evid
     if declared and _one_product(declared):
         return _agreed(one, declared, looked, "inferred")
     if declared:
-        return _several(one, declared, looked)
+        return _several(declared, looked)
     if scene.pile is not None:
         return _piled(one, scene.pile, naming, looked)
     return _open(one, scene, looked)
@@ -142,7 +142,7 @@ def _agreed(one: Evidence, fits: Sequence[Fit], looked: EvidenceRow, grade: Grad
     )
 
 
-def _several(one: Evidence, fits: Sequence[Fit], looked: EvidenceRow) -> Attribution:
+def _several(fits: Sequence[Fit], looked: EvidenceRow) -> Attribution:
     """Several layers fit alike: a list, not a guess."""
     names = list(dict.fromkeys(fit.name for fit in fits))
     rows = tuple(EvidenceRow(fact=f"{fit.name}: {fit.said()}") for fit in fits[:6])
