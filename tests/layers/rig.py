@@ -112,6 +112,7 @@ def run(servers: Sequence[Server], fronts: Mapping[str, Front], folder: Path) ->
                 "api_key_env": variable,
                 "headers": sent,
                 "chain": server.chain(),
+                **server.route,
             }
             include.append({"route": name, **({} if server.is_gateway else situation.fields)})
     events: dict[str, dict[str, Any]] = {}
