@@ -24,7 +24,8 @@ ARROWS: dict[str, set[str]] = {
     "conditions": set(),
     "prices": set(),
     "gateways": set(),
-    "scenario": set(),
+    "chain": set(),
+    "scenario": {"chain"},
     "plan": {"scenario"},
     "wire": set(),
     "routes": {"scenario", "wire"},
@@ -37,7 +38,7 @@ ARROWS: dict[str, set[str]] = {
     "report": {"frame", "stats", "diagnosis"},
     "packet": {"frame", "stats", "diagnosis"},
     "simulator": set(),
-    "cli": MEASURE | READ | {"selftest", "simulator"},
+    "cli": MEASURE | READ | {"chain", "selftest", "simulator"},
     "__main__": {"cli"},
     "__init__": set(),
 }
