@@ -15,8 +15,6 @@ from harness.chain.settings import setting_of
 from harness.chain.sources import Sources
 from harness.errors import UsageProblem
 
-_FLAGS = re.MULTILINE
-
 
 @dataclass(frozen=True)
 class Form:
@@ -30,20 +28,21 @@ class Form:
 
 
 def _form(name: str, product: str, called: str, holds: str) -> Form:
-    return Form(name, product, re.compile(called, re.IGNORECASE), re.compile(holds, _FLAGS), f"read_{name}")
+    return Form(name, product, re.compile(called, re.IGNORECASE), re.compile(holds, re.MULTILINE), f"read_{name}")
 
 
+# No pattern may run over line ends from a start that is everywhere: a megabyte of blank lines is read in no time.
 FORMS: tuple[Form, ...] = (
-    _form("nginx", "nginx", r"nginx", r"^\s*(?:(?:http|server|location|upstream)\b[^;\n]*\{|\w+_pass\s[^;\n]*;)"),
-    _form("haproxy", "haproxy", r"haproxy", r"^\s*(?:frontend|backend|listen|defaults)\b[^{;]*$[^{]*?^\s+\w"),
-    _form("caddyfile", "caddy", r"caddyfile", r"^\s*(?:reverse_proxy|php_fastcgi)\b[^;\n]*$"),
-    _form("caddy_json", "caddy", r"caddy[\w.-]*\.json$", r'^\s*\{[\s\S]*"apps"\s*:[\s\S]*"http"\s*:'),
-    _form("apache", "apache", r"apache|httpd", r"(?i)^\s*(?:<VirtualHost|Proxy(?:Pass|Timeout)\b|<IfModule|Timeout\s+\d)"),
+    _form("nginx", "nginx", "nginx", r"^[ \t]*(?:(?:http|server|location|upstream)\b[^;\n]*\{|\w+_pass\b[^;\n]*;)"),
+    _form("haproxy", "haproxy", "haproxy", r"^(?:global|frontend|backend|listen|defaults)\b[^{;=:\n]*$"),
+    _form("caddyfile", "caddy", "caddyfile", r"^[ \t]*(?:reverse_proxy|php_fastcgi)\b[^;\n]*$"),
+    _form("caddy_json", "caddy", r"caddy[\w.-]*\.json$", r'"apps"\s*:'),
     _form(
-        "envoy", "envoy", r"envoy", r"^\s*(?:- )?\"?(?:static_resources|staticResources|virtual_hosts|typed_config)\"?\s*:"
+        "apache", "apache", "apache|httpd", r"(?i)^[ \t]*(?:<VirtualHost|ProxyPass|ProxyTimeout|<IfModule|Timeout \d)"
     ),
-    _form("vercel", "vercel", r"^vercel[\w.-]*\.json$", r'"maxDuration"\s*:|vercel\.json"'),
-)  # fmt: skip
+    _form("envoy", "envoy", "envoy", r"\b(?:static_resources|staticResources|virtual_hosts|typed_config)\"?\s*:"),
+    _form("vercel", "vercel", r"^vercel[\w.-]*\.json$", r'"maxDuration"\s*:'),
+)
 NAMES = tuple(form.name for form in FORMS)
 
 

@@ -10,6 +10,7 @@ from harness.conditions import CapKind, Caps, LayerCap
 
 Kind = Literal["total", "idle", "first_byte", "connect", "request_read"]
 DECLARABLE: tuple[CapKind, ...] = get_args(CapKind)
+PREVIEWS = 3  # of the stream that is put forward as a way out: as many as the API sends
 OURS = "client"  # what our own timeouts are called in a chain
 
 
@@ -65,16 +66,17 @@ class Wait:
         return whole if kind == "first_byte" and not self.streamed else None
 
 
-def declared(chain: Iterable[LayerCap], ours: Caps = Caps()) -> tuple[Cap, ...]:
+def declared(chain: Iterable[LayerCap], ours: Caps | None = None) -> tuple[Cap, ...]:
     """A route's declared layers with our own timeouts in front of them: outermost first."""
-    own = (
+    ours = ours or Caps()
+    own: tuple[tuple[Kind, float | None, str], ...] = (
         ("connect", ours.connect_s, "timeouts.connect"),
         ("first_byte", ours.first_byte_s, "timeouts.first_byte"),
         ("idle", ours.idle_s, "timeouts.idle"),
         ("total", ours.total_s, "timeouts.total"),
     )
     mine: list[Cap] = [
-        Cap(layer=OURS, product="harness", kind=kind, cap_s=cap_s, setting=setting)  # type: ignore[arg-type]
+        Cap(layer=OURS, product="harness", kind=kind, cap_s=cap_s, setting=setting)
         for kind, cap_s, setting in own
         if cap_s is not None
     ]

@@ -1,4 +1,4 @@
-"""The timeouts of the products whose configuration is read: what each counts, and how a line that sets it is written."""
+"""The timeouts of the products whose configuration is read: what each counts, and how a line that sets it looks."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Sources:
         """The files that an include means, in order. What is not here is noted, not an error: a copy is often alone."""
         here = source.at(line)
         try:
-            found = sorted(glob.glob(str(folder / pattern)))
+            found = sorted(glob.glob(str(folder / pattern)))  # noqa: PTH207 - patterns may be absolute
         except (OSError, ValueError):
             found = []
         if not found:

@@ -93,7 +93,7 @@ class _Grower:
             for key, value in node.value:
                 if isinstance(key, yaml.ScalarNode):
                     tree.fields[str(key.value)] = self.tree(value, depth + 1)
-                    if not value.start_mark.line == key.start_mark.line:
+                    if value.start_mark.line != key.start_mark.line:
                         tree.fields[str(key.value)].line = key.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode):
             tree.items = [self.tree(value, depth + 1) for value in node.value]
