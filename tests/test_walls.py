@@ -34,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
     "frame": set(),
     "ingest": set(),
     "stats": set(),
-    "diagnosis": {"frame", "ingest", "stats"},
+    "diagnosis": {"chain", "frame", "ingest", "stats"},
     "report": {"frame", "stats", "diagnosis"},
     "packet": {"frame", "stats", "diagnosis"},
     "simulator": set(),

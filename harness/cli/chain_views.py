@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.chain.analysis import look_at
 from harness.chain.changes import changes
 from harness.chain.config import Reading, read_config
-from harness.chain.model import Cap, declared
+from harness.chain.model import Cap, Wait, declared
 from harness.chain.text import lines
 from harness.cli.common import load
 from harness.errors import UsageProblem
@@ -53,7 +54,7 @@ def show_chains(
         own = declared(scenario.routes[name].conditions().chain, scenario.timeouts.caps())
         caps: list[Cap] = [*own, *(cap for reading in readings for cap in reading.caps)]
         waits = expected_waits(scenario, name, profile_of(scenario, profile))
-        waits = tuple(measured.get(wait.cell, wait) for wait in waits)
+        waits = tuple(_joined(wait, measured.get(wait.cell)) for wait in waits)
         view = look_at(caps, waits)
         steps = changes(view)
         found[name] = {"view": view, "changes": steps}
@@ -69,7 +70,14 @@ def show_budget(run_dir: Path, route: str | None, at: str | None, times_of: str 
     return found, share_lines(found)
 
 
-def _measured(run_dir: Path) -> dict[str, Any]:
+def _joined(wait: Wait, measured: Wait | None) -> Wait:
+    """What was measured, with what only a profile can say of a stream that was not sent."""
+    if measured is None:
+        return wait
+    return replace(measured, streamed_silence_s=wait.streamed_silence_s)
+
+
+def _measured(run_dir: Path) -> dict[str, Wait]:
     from harness.diagnosis.waits import measured_waits
 
     return measured_waits(run_dir)
