@@ -36,4 +36,4 @@ def seconds(text: str, units: Mapping[str, float], *, joined: bool = False) -> f
         at = found.end()
     if at == 0 or total > LONGEST_S:
         raise ValueError(text[:40])
-    return total
+    return round(total, 6)

@@ -22,8 +22,8 @@ def lines(view: ChainView, steps: Sequence[Change]) -> Iterator[str]:
         if not one.met:
             bears = "no cell here waits that long" if view.cells else f"{bears}, of jobs that last longer"
         how = "as patient as" if one.tie else "outlives"
-        told = f"{one.inner} ({one.inner_s:g} s) {how} {one.outer} ({one.outer_s:g} s)"
-        yield f"inverted, {one.jobs} jobs: {told}; {'either may fire first' if one.tie else bears}"
+        pair = f"{one.inner} ({one.inner_s:g} s) {how} {one.outer} ({one.outer_s:g} s)"
+        yield f"inverted, {one.jobs} jobs: {pair}; {'either may fire first' if one.tie else bears}"
     if not view.cells:
         return
     yield "changes:" if steps else "changes: none; nothing here bites"
