@@ -69,6 +69,12 @@ class Jobs:
         kept = where & ~np.isnan(times)
         return Clock(np.maximum(times[kept], 0.0), cut[kept])
 
+    def left_out(self, where: Mask) -> int:
+        """Jobs that brought no image and were not cut by a cap: none of these clocks knows them."""
+        answered = np.asarray(self.frame["outcome"].isin(ANSWERED), dtype=bool)
+        uncut = self.verdicts.table["censored_at_ms"].isna().to_numpy(dtype=bool)
+        return int(np.count_nonzero(where & ~answered & uncut))
+
     def _number(self, name: str) -> Floats:
         return self.frame[name].to_numpy(dtype=np.float64)
 

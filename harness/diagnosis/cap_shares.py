@@ -68,6 +68,9 @@ def shares_of_run(run_dir: Path, route: str | None, at: str | None, times_of: st
             notes.append(f"route {name} polls: no call of it lasts as long as the image does")
             continue
         rows += _rows(jobs, name, caps, asked, times_of)
+        out = jobs.left_out(jobs.on(times_of or name))
+        if out and caps:
+            notes.append(f"route {name}: {out} jobs were refused or ended unexplained; they say nothing here")
     if times_of is not None:
         notes.append(f"by the times of route {times_of}, of the shapes that each route asks for")
     return Budget(jobs.conditions.run_id, tuple(rows), times_of, tuple(notes))

@@ -306,7 +306,7 @@ def test_nothing_but_timeouts_is_kept(put: Any, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("nginx.conf", "http {\n proxy_read_timeout soon;\n}", r"nginx.conf:2: proxy_read_timeout: the value is no time"),
+        ("nginx.conf", "http {\n proxy_read_timeout soon;\n}", r"nginx.conf:2: proxy_read_timeout: .* no time"),
         ("nginx.conf", "http {\n server {\n}\n", r"nginx.conf:\d: not nginx's syntax"),
         ("haproxy.cfg", "  timeout server 5s\n", r"haproxy.cfg:1: not HAProxy's: a section"),
         ("haproxy.cfg", "defaults\n timeout server 5 s\n timeout connect x\n", r"haproxy.cfg:3: timeout connect"),
@@ -385,12 +385,12 @@ def test_whatever_stands_in_a_file_nothing_but_a_usage_problem_comes_of_it(
 
 @pytest.mark.parametrize("form", NAMES)
 @pytest.mark.parametrize("unit", ["{", "a {\n", "<A>\n", "[", "\n", "a\n", '{"a":', "- ", "backend a\n", "(x) {\n"])
-def test_a_megabyte_of_the_same_is_answered_too(form: str, unit: str, tmp_path: Path) -> None:
+def test_a_long_run_of_the_same_is_answered_too(form: str, unit: str, tmp_path: Path) -> None:
     path = tmp_path / "large.conf"
     path.write_text(unit * (60_000 // len(unit)))
-    for given in (f"{form}={path}", str(path)):
+    for named in (f"{form}={path}", str(path)):
         with pytest.raises(UsageProblem):
-            read_config(given)
+            read_config(named)
 
 
 def test_every_form_names_a_reader_that_is_there() -> None:
