@@ -50,7 +50,7 @@ def declared_fits(evidence: Evidence, chain: Iterable[LayerCap], catalog: Sequen
     found = []
     for one in chain:
         elapsed = evidence.elapsed.get(one.kind)
-        if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.slack_ms):
+        if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.late_ms):
             layer = _entry(catalog, one)
             setting = one.setting or (layer.setting if layer else None)
             found.append(Fit(one.product, one.layer, setting, one.cap_s, one.kind, elapsed, "declared", layer))
@@ -89,7 +89,7 @@ def _caps_of(evidence: Evidence, layer: Layer, chain: Sequence[LayerCap], tries:
         elapsed = evidence.elapsed.get(kind)
         for count in tries:
             pauses_ms = (count - 1) * LONGEST_PAUSE_S * 1000
-            if agrees(elapsed, cap_s * count, evidence.slack_ms + pauses_ms):
+            if agrees(elapsed, cap_s * count, evidence.late_ms + pauses_ms):
                 yield Fit(layer.product, name, setting, cap_s, kind, elapsed, ground, layer, count)
                 break
 
