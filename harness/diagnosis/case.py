@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.conditions import RouteConditions, RunConditions
 from harness.diagnosis.attribution import Attributions, attribute
+from harness.diagnosis.catalog import Layer, load_catalog
 from harness.diagnosis.route_gap import RouteGap, route_gaps
 from harness.ingest.backend import BackendLog
 
@@ -29,6 +30,7 @@ class Case:
     jobs: pd.DataFrame
     conditions: RunConditions
     backend: BackendLog | None = None
+    catalog: tuple[Layer, ...] = field(default_factory=load_catalog)
 
     def is_in(self, column: str, *values: object) -> Mask:
         """Rows whose `column` is one of `values`."""
@@ -63,7 +65,7 @@ class Case:
     @cached_property
     def attributions(self) -> Attributions:
         """For every job that a layer may have cut: which layers fit, and why."""
-        return attribute(self.jobs, self.conditions, self.backend)
+        return attribute(self.jobs, self.conditions, self.backend, self.catalog)
 
     @cached_property
     def gaps(self) -> dict[str, RouteGap]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # A cap fires a little late, never early: timers tick, and the answer still has to travel.
@@ -12,15 +13,21 @@ SLACK_MS = 1500.0
 JITTER_MS = 60.0
 
 
-def elapsed_ms(job: dict[str, Any], kind: str) -> float | None:
-    """How long the clock of a cap of this kind had run when the attempt ended, from the mark that it counts from."""
+def elapsed_ms(job: Mapping[str, Any], kind: str) -> float | None:
+    """How long the clock of a cap of this kind had run when the attempt ended, from the mark that it counts from.
+
+    A connect cap of ours, or of a layer that opens its own connection upstream: until the connection stood, or, seen
+    from outside, until the layer's own reply. What had not begun to run is None.
+    """
     began = job["mark_started_at_ms"]
     sent, first_byte = job["mark_request_sent_at_ms"], job["mark_first_byte_at_ms"]
     end, last_byte = job["mark_ended_at_ms"], job["mark_last_byte_at_ms"]
     if kind == "total":
         return _minus(end, began)
+    if kind == "request_read":
+        return _minus(first_byte if first_byte is not None else end, began) if sent is None else None
     if kind == "connect":
-        return _minus(end, began) if first_byte is None else None
+        return _minus(end, began) if sent is None else _minus(first_byte, sent)
     if kind == "first_byte":
         return _minus(first_byte if first_byte is not None else end, sent)
     if first_byte is None:
@@ -41,7 +48,7 @@ def agrees(elapsed: float | None, cap_s: float, slack_ms: float = SLACK_MS) -> b
     return cap * (1 - EARLY) <= elapsed <= max(cap * (1 + LATE), cap + slack_ms)
 
 
-def slack_ms(job: dict[str, Any]) -> float:
+def slack_ms(job: Mapping[str, Any]) -> float:
     """How late this job's stamp of a cut may be: our loop's own lateness is known and counts."""
     scale = float(job["time_scale"] or 1.0)
     return SLACK_MS + (JITTER_MS * scale if scale > 1 else 0.0) + float(job["host_lag_ms"] or 0.0)

@@ -25,8 +25,16 @@ def _delay(script: Script, at: Context) -> Script:
     return s.later(script, at.number("s", 30))
 
 
+def _stall(script: Script, at: Context) -> Script:
+    """The headers leave after the input check, and then comes nothing for so much longer."""
+    return replace(s.later(script, at.number("s", 30)), headers_s=min(script.headers_s, at.timing.moderation_s))
+
+
 def _cut(script: Script, at: Context) -> Script:
     after = at.options.get("after", "bytes")
+    if "s" in at.options:  # the connection breaks that early; the work goes on as planned
+        sooner_s = script.headers_s - at.number("s", 0)
+        script = replace(s.later(script, -sooner_s), made_s=script.made_s, ends_s=script.ends_s)
     if after == "silence":
         return replace(script, no_reply=True)
     if after == "headers":
@@ -110,10 +118,12 @@ def applied(name: str, script: Script, at: Context) -> Script:
 
 FAULTS: dict[str, Fault] = {
     "delay": _delay,
+    "stall": _stall,
     "cut": _cut,
     "429": refusals.limited,
     "500": refuse(refusals.server_error),
     "503": refuse(refusals.overloaded),
+    "504": refuse(refusals.too_late),
     "520html": _html(520, "520: Web server is returning an unknown error"),
     "524html": _html(524, "524: A timeout occurred"),
     "moderation_input": refuse(refusals.moderation("input"), lambda at: at.timing.moderation_s),

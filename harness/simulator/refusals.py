@@ -101,6 +101,12 @@ def overloaded(at: Context) -> Refused:  # noqa: ARG001
     return Refused(503, message, type="service_unavailable_error", code="server_is_overloaded")
 
 
+def too_late(at: Context) -> Refused:  # noqa: ARG001
+    """504 of the API itself: something behind it took too long. No proxy in front had a part in it."""
+    message = "The engine did not answer in time. Please try again later."
+    return Refused(504, message, type="server_error", code="engine_timeout")
+
+
 def billing(at: Context) -> Refused:  # noqa: ARG001
     """A limit of spending, which is a 400."""
     message = "Billing hard limit has been reached."

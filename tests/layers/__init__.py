@@ -1,0 +1,1 @@
+"""Real layers in front of the embedded API, each with a cap of two seconds, in the situations that look alike."""
