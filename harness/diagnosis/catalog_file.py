@@ -212,8 +212,8 @@ def _signature(reader: _Reader, at: Lined) -> Signature | None:
 
 
 def _status(reader: _Reader, at: Lined, name: str) -> int | None:
-    if isinstance(at.value, bool) or not isinstance(at.value, int) or not 100 <= at.value <= 599:
-        reader.wrong(at, f"{name} {at.value!r} is no HTTP status", "use numbers from 100 to 599")
+    if isinstance(at.value, bool) or not isinstance(at.value, int) or not (at.value == 0 or 100 <= at.value <= 599):
+        reader.wrong(at, f"{name} {at.value!r} is no HTTP status", "use numbers from 100 to 599, or 0 for no answer")
         return None
     return at.value
 

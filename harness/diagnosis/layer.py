@@ -38,9 +38,9 @@ NOT_CONFIGURABLE = "(not configurable)"
 class Signature:
     """What a layer's own reply, or its cut, looks like. Every part that is given must match."""
 
-    status: frozenset[int] = frozenset()  # empty: whatever it is, also none
+    status: frozenset[int] = frozenset()  # empty: whatever it is, also none; 0: no answer came at all
     headers: Mapping[str, re.Pattern[str]] = field(default_factory=dict)  # lower-case name → in its value, any case
-    body: re.Pattern[str] | None = None  # in the first 300 characters
+    body: re.Pattern[str] | None = None  # in the first 300 characters of what is neither JSON nor a stream
     error: re.Pattern[str] | None = None  # in type, code and message of a JSON error
     exception: re.Pattern[str] | None = None  # in the exception chain: class names and errno
 
@@ -49,9 +49,9 @@ class Signature:
     ) -> bool:
         """Whether a reply, or a failure without one, bears this signature."""
         return (
-            (not self.status or status in self.status)
+            (not self.status or (status or 0) in self.status)
             and all(name in headers and pattern.search(headers[name]) for name, pattern in self.headers.items())
-            and (self.body is None or self.body.search(body_head[:HEAD_CHARS]) is not None)
+            and (self.body is None or _empty_or_there(body_head, error_text, self.body))
             and (self.error is None or self.error.search(error_text) is not None)
             and (self.exception is None or self.exception.search(failure) is not None)
         )
@@ -61,6 +61,11 @@ class Signature:
         texts = tuple(None if one is None else one.pattern for one in (self.body, self.error, self.exception))
         headers = tuple(sorted((name, one.pattern) for name, one in self.headers.items()))
         return (tuple(sorted(self.status)), headers, *texts)
+
+
+def _empty_or_there(body_head: str, error_text: str, pattern: re.Pattern[str]) -> bool:
+    """Whether the head of a body fits. The head of a JSON error is not kept, so that alone makes no empty body."""
+    return not (not body_head and error_text) and pattern.search(body_head[:HEAD_CHARS]) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ _APP_SERVERS = Literal[
 _QUEUES = Literal["celery", "rq"]
 _SDK_CLIENTS = Literal[
     "harness", "openai_python", "openai_node", "httpx", "requests", "urllib3", "urllib", "aiohttp", "asyncio", "curl",
-    "node_fetch", "axios", "got", "ky", "go", "java", "okhttp", "ruby", "dotnet", "ios_urlsession",
+    "node_fetch", "node_http", "axios", "got", "ky", "go", "java", "okhttp", "ruby", "dotnet", "ios_urlsession",
     "app_hardcoded_client_timeout",
 ]  # fmt: skip
 _BROWSERS = Literal["browser", "chromium", "firefox", "safari"]
@@ -158,7 +158,11 @@ _OWN_SETTINGS = (
     "timeoutIntervalForRequest", "HttpClient.Timeout", "callTimeout", "readTimeout", "--max-time",
     "--connect-timeout", "--timeout", "timeout", "caps.connect_s", "caps.first_byte_s", "caps.idle_s",
     "caps.total_s", "timeouts.connect", "timeouts.first_byte", "timeouts.idle", "timeouts.total",
-    "litellm_params.timeout", "Proxy Read Timeout", "(not configurable)",
+    "litellm_params.timeout", "Proxy Read Timeout", "(not configurable)", "connect-timeout", "read-timeout",
+    "Timeout.read", "Timeout.connect", "ClientTimeout.total", "ClientTimeout.sock_read", "asyncio.wait_for",
+    "connect.timeout", "AbortSignal.timeout", "request.timeout", "Client.Timeout", "Transport.ResponseHeaderTimeout",
+    "context.WithTimeout", "HttpRequest.timeout", "network.http.response.timeout", "request timeout",
+    "origin response timeout", "forward-request timeout",
     "connect_s", "first_byte_s", "idle_s", "total_s", "other",
 )  # fmt: skip
 _SETTINGS: Mapping[str, str] = {
