@@ -56,8 +56,9 @@ class Scene:
 
 def weigh(one: Evidence, scene: Scene) -> Attribution:
     """The attribution of one attempt, without the other side's record."""
-    looked = EvidenceRow(fact=_looked(one, scene.signed), points="context" if not scene.signed else "for")
-    spoken = testimony(one, scene.signed, scene.chain)
+    said = _looked(one, scene.signed)
+    looked = EvidenceRow(fact=said, points="context" if said.startswith("nobody") else "for")
+    spoken = testimony(one, scene.signed, scene.chain, scene.catalog)
     if spoken:
         return _agreed(one, spoken, looked, "attributed")
     naming = [layer for layer in scene.signed if layer.names_the_layer]
@@ -80,6 +81,8 @@ def weigh(one: Evidence, scene: Scene) -> Attribution:
 def _unsigned(one: Evidence, scene: Scene, naming: Sequence[Layer], looked: EvidenceRow) -> Attribution:
     """No signature whose cap agrees: what the chain declares, then what the crowd shows."""
     declared = declared_fits(one, scene.chain, scene.catalog)
+    if naming and not any(layer.is_cap for layer in naming):
+        declared = []  # the reply says itself that it was no timer: refused, closed, or the upstream's own failure
     signers = {layer.product for layer in naming}
     if signers:
         # Somebody else signed. A cap of a third layer that happens to agree is no reason to accuse it.
@@ -207,9 +210,10 @@ def _open(one: Evidence, scene: Scene, looked: EvidenceRow) -> Attribution:
 
 
 def _looked(one: Evidence, signed: Sequence[Layer]) -> str:
-    if not signed:
+    # A bare close has many possible authors, and a list of all of them says nothing.
+    names = list(dict.fromkeys(layer.product for layer in signed if layer.names_the_layer or len(signed) <= 2))
+    if not names:
         return f"nobody known signed it: {one.how_it_looked()}"
-    names = list(dict.fromkeys(layer.product for layer in signed))
     return f"this is how {' or '.join(names[:4])} ends a call: {one.how_it_looked()}"
 
 
