@@ -48,9 +48,6 @@ GIVES_UP: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "openai-node": ("openai_node", {"silent": "timeout", "stall": "", "drip": ""}),
 }
 
-# Gave up, and yet the client alone cannot tell by whom: the right answer without a declared chain is a list.
-# Here all of them can be told with the chain declared.
-
 
 def answer(layer: str, situation: str) -> Answer:
     """What is right."""

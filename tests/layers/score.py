@@ -18,8 +18,6 @@ from tests.layers.observation import Observation, Recording
 
 Mark = Literal["right", "list", "none", "wrong"]
 
-# By these a product is known in a verdict; the harness's own page is "browser".
-CONFIDENT = ("attributed", "inferred", "proven")
 NOBODY = "a layer not named by the evidence"
 
 
@@ -68,7 +66,8 @@ def mark(recording: Recording, observation: Observation, verdict: JobVerdict) ->
         same = verdict.product == right.product
         return "right" if same and _same_setting(right.setting, verdict.setting) else "wrong"
     told = " ".join([*(row.fact for row in verdict.evidence), *verdict.excluded, verdict.settle or ""]).lower()
-    return "list" if verdict.verdict == "undetermined" and right.product in told else "none"
+    listed = any(name in told for name in (right.product, recording.layer))
+    return "list" if verdict.verdict == "undetermined" and listed else "none"
 
 
 def _same_setting(right: str, said: str | None) -> bool:

@@ -27,9 +27,7 @@ def table(recordings: Sequence[Recording]) -> str:
     parts = [HEAD, _situations(), _figures(alone, proven, bare)]
     for recording in recordings:
         rows = [
-            (one, other)
-            for one, other in zip(alone, proven, strict=True)
-            if one.recording.layer == recording.layer
+            (one, other) for one, other in zip(alone, proven, strict=True) if one.recording.layer == recording.layer
         ]
         parts.append(_section(recording, rows))
     return "\n".join(parts)
