@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from harness.chain.known import find
 from harness.chain.model import PREVIEWS, Cap, Kind, Wait, layers_of
+from harness.chain.settings import known_of
 
 Rescue = Literal["yes", "no", "unknown"]
 _WAITS: tuple[Kind, ...] = ("total", "first_byte", "idle")
@@ -129,7 +129,7 @@ def _orphan(caps: Sequence[Cap], first: Bite, wait: Wait) -> Orphan:
     at = [name for name, _ in layers].index(first.layer)
     kinds: tuple[Kind, ...] = ("total",) if wait.streamed and first.kinds == ("total",) else _WAITS
     behind = [(name, patience(theirs, kinds)) for name, theirs in layers[at + 1 :]]
-    known = find(first.product, first.setting, first.kinds[0])
+    known = known_of(first.product, first.setting, first.kinds[0])
     return Orphan(
         layer=first.layer,
         at_s=first.cap_s,

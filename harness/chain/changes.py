@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.chain.analysis import Bite, ChainView, patience
-from harness.chain.known import find
 from harness.chain.model import Kind, layers_of
-from harness.chain.settings import line_for
+from harness.chain.settings import known_of, line_for
 
 HEADROOM = 1.25  # above what is needed; the same as a diagnosis uses
 STEP_S = 30  # caps are set in round numbers
@@ -118,7 +117,7 @@ def _staying(view: ChainView, needs: dict[_Key, _Need], at: int) -> float | None
 
 def _step(need: _Need, target: float) -> Change:
     bite = need.bite
-    known = find(bite.product, bite.setting, bite.kinds[0])
+    known = known_of(bite.product, bite.setting, bite.kinds[0])
     most = f"about {bite.wait_s:.0f} s expected" if bite.most else f"slow jobs need {need.need_s:.0f} s"
     cells = f"{len(need.cells)} cell{'s' if len(need.cells) != 1 else ''}"
     why = f"cuts {cells} ({', '.join(need.cells[:3])}{', …' if len(need.cells) > 3 else ''}): {most}"

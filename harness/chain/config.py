@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from harness.chain.known import find
 from harness.chain.model import Cap
 from harness.chain.reading import Found, Use
-from harness.chain.settings import setting_of
+from harness.chain.settings import known_of, setting_of
 from harness.chain.sources import Sources
 from harness.errors import UsageProblem
 
@@ -140,6 +139,6 @@ def _lowest(product: str, layer: str, uses: Iterable[Use]) -> tuple[tuple[Cap, .
 
 
 def _default(product: str, name: str) -> Found:
-    known = find(product, name)
+    known = known_of(product, name)
     value = known.default_s if known is not None else None
     return Found(value or None, None, default=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.chain.known import Known, find
 from harness.chain.model import Kind
 
 
@@ -65,12 +66,28 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("harness", "timeouts.total", ("total",), "timeouts: {{total: {s}}}"),
 )
 
+# Settings that the catalog has no entry of, and that work like one that it has.
+_LIKE = {
+    **{("nginx", f"{family}_read_timeout"): "fastcgi_read_timeout" for family in ("uwsgi", "scgi", "grpc")},
+    **{
+        ("nginx", f"{family}_connect_timeout"): "proxy_connect_timeout"
+        for family in ("fastcgi", "uwsgi", "scgi", "grpc")
+    },
+    ("apache", "timeout="): "ProxyTimeout",
+    ("apache", "Timeout"): "ProxyTimeout",
+}
+
 _BY_NAME = {(one.product, one.name): one for one in SETTINGS}
 
 
 def setting_of(product: str | None, name: str | None) -> Setting | None:
     """The setting of this name, or null where this product's lines are not known here."""
     return _BY_NAME.get((product or "", name or ""))
+
+
+def known_of(product: str | None, name: str | None, kind: str | None = None) -> Known | None:
+    """What the catalog says of a setting, or of the one that it works like; null where it says nothing."""
+    return find(product, name, kind) or find(product, _LIKE.get((product or "", name or ""), name), kind)
 
 
 def line_for(product: str | None, name: str | None, value_s: float) -> str | None:

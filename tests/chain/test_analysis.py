@@ -9,7 +9,7 @@ from harness.chain.changes import changes
 from harness.chain.durations import APACHE, GO, HAPROXY, NGINX, PROTOBUF, seconds
 from harness.chain.known import catalog, find
 from harness.chain.model import Cap, Kind, Wait, declared
-from harness.chain.settings import SETTINGS, line_for
+from harness.chain.settings import SETTINGS, known_of, line_for
 from harness.chain.text import lines
 from harness.conditions import Caps, LayerCap
 
@@ -178,6 +178,8 @@ def test_the_catalog_is_searched_by_the_settings_own_name() -> None:
     assert found.default_s == 60
     assert find("nginx", "read_timeout") is None
     assert find("nobody", None, "total") is None
+    alike = known_of("apache", "Timeout")
+    assert alike is None or alike.setting == "ProxyTimeout"
 
 
 @pytest.mark.parametrize(
