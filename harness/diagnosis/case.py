@@ -63,6 +63,28 @@ class Case:
         return {route.name: route for route in self.conditions.routes}
 
     @cached_property
+    def upstream_calls(self) -> dict[int, int]:
+        """By row number: how often the other side was called for a job, where its record counts more than one.
+
+        Looked for where a gateway named itself, and where a job brought no image.
+        """
+        if self.backend is None or not self.backend.counts_calls:
+            return {}
+        counted: dict[int, int] = {}
+        for row, ids in enumerate(zip(self.jobs["client_request_id"], self.jobs["reply_request_id"], strict=True)):
+            record = self.backend.find(tuple(str(one) for one in ids if isinstance(one, str)))
+            if record is not None and (record.upstream_calls or 1) > 1:
+                counted[row] = record.upstream_calls or 1
+        return counted
+
+    @cached_property
+    def upstream_repeated(self) -> Mask:
+        """Rows for which the other side counted more than one call."""
+        mask = np.zeros(len(self.jobs), dtype=bool)
+        mask[list(self.upstream_calls)] = True
+        return mask
+
+    @cached_property
     def attributions(self) -> Attributions:
         """For every job that a layer may have cut: which layers fit, and why."""
         return attribute(self.jobs, self.conditions, self.backend, self.catalog)

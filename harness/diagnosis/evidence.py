@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.diagnosis.elapsed import elapsed_ms, shown, slack_ms
+from harness.diagnosis.elapsed import elapsed_ms, late_ms, shown
 from harness.frame import parsed
 
 # Columns of `harness.frame` that it is made of.
@@ -39,7 +39,7 @@ class Evidence:
     bytes_down: int = 0
     ids: tuple[str, ...] = ()
     elapsed: Mapping[str, float] = field(default_factory=dict)
-    slack_ms: float = 0.0
+    late_ms: float = 0.0  # how late we may have seen the end
     ended_at_ms: float | None = None
 
     @property
@@ -79,6 +79,6 @@ def evidence_of(job: Mapping[str, Any]) -> Evidence:
         bytes_down=int(job["bytes_down"] or 0),
         ids=tuple(dict.fromkeys(one for one in ids if one)),
         elapsed=elapsed,
-        slack_ms=slack_ms(job),
+        late_ms=late_ms(job),
         ended_at_ms=job["mark_ended_at_ms"],
     )

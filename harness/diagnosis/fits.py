@@ -49,9 +49,9 @@ def declared_fits(evidence: Evidence, chain: Iterable[LayerCap], catalog: Sequen
     """Caps of the chain that agree with their own clock."""
     found = []
     for one in chain:
+        layer = _entry(catalog, one)
         elapsed = evidence.elapsed.get(one.kind)
-        if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.slack_ms):
-            layer = _entry(catalog, one)
+        if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.late_ms + _tick_ms(layer)):
             setting = one.setting or (layer.setting if layer else None)
             found.append(Fit(one.product, one.layer, setting, one.cap_s, one.kind, elapsed, "declared", layer))
     return found
@@ -67,12 +67,12 @@ def _entry(catalog: Sequence[Layer], one: LayerCap) -> Layer | None:
 
 def signed_fits(evidence: Evidence, signed: Iterable[Layer], chain: Sequence[LayerCap]) -> list[Fit]:
     """Caps of layers that signed, by what the chain declares for that product, else by what the catalog knows."""
-    return [fit for layer in signed for fit in _caps_of(evidence, layer, chain, tries=(1,))]
+    return [fit for layer in signed if layer.is_cap for fit in _caps_of(evidence, layer, chain, tries=(1,))]
 
 
 def repeated_fits(evidence: Evidence, signed: Iterable[Layer], chain: Sequence[LayerCap]) -> list[Fit]:
     """The same for several tries in a row behind one reply. Only of layers that are known to try again: gateways."""
-    again = [layer for layer in signed if layer.layer_class in ("gateway", "sdk_client")]
+    again = [layer for layer in signed if layer.is_cap and layer.layer_class in ("gateway", "sdk_client")]
     return [fit for layer in again for fit in _caps_of(evidence, layer, chain, tries=HIDDEN_TRIES)]
 
 
@@ -89,22 +89,26 @@ def _caps_of(evidence: Evidence, layer: Layer, chain: Sequence[LayerCap], tries:
         elapsed = evidence.elapsed.get(kind)
         for count in tries:
             pauses_ms = (count - 1) * LONGEST_PAUSE_S * 1000
-            if agrees(elapsed, cap_s * count, evidence.slack_ms + pauses_ms):
+            if agrees(elapsed, cap_s * count, evidence.late_ms + pauses_ms + _tick_ms(layer)):
                 yield Fit(layer.product, name, setting, cap_s, kind, elapsed, ground, layer, count)
                 break
 
 
-def testimony(evidence: Evidence, signed: Iterable[Layer], chain: Sequence[LayerCap]) -> list[Fit]:
+def testimony(
+    evidence: Evidence, signed: Iterable[Layer], chain: Sequence[LayerCap], catalog: Sequence[Layer]
+) -> list[Fit]:
     """What a caller's own exception says of its own timers. Nobody else can have raised it."""
     found = []
     for layer in signed:
-        if layer.layer_class not in CALLERS or not layer.names_the_layer or evidence.answered or not evidence.failure:
+        told = evidence.failure and evidence.ended != "complete" and any(one.exception for one in layer.signatures)
+        if layer.layer_class not in CALLERS or not layer.names_the_layer or not told:
             continue
         own = next((one for one in chain if one.product == layer.product and one.kind in layer.kinds), None)
+        own = own or _wrapped(layer, chain, catalog)
         kind = own.kind if own else layer.kinds[0]
         found.append(
             Fit(
-                product=layer.product,
+                product=own.product if own else layer.product,
                 name=own.layer if own else layer.product,
                 setting=(own.setting if own and own.setting else layer.setting),
                 cap_s=own.cap_s if own else _near(evidence.elapsed.get(kind), layer),
@@ -115,6 +119,19 @@ def testimony(evidence: Evidence, signed: Iterable[Layer], chain: Sequence[Layer
             )
         )
     return found
+
+
+def _wrapped(layer: Layer, chain: Sequence[LayerCap], catalog: Sequence[Layer]) -> LayerCap | None:
+    """The declared SDK whose HTTP library speaks here: it hands its own timeout down to it."""
+    if layer.layer_class != "http_client":
+        return None
+    sdks = {one.product for one in catalog if one.layer_class == "sdk_client"}
+    found = [one for one in chain if one.product in sdks and (one.kind in layer.kinds or one.kind == "total")]
+    return found[0] if len({one.product for one in found}) == 1 else None
+
+
+def _tick_ms(layer: Layer | None) -> float:
+    return 0.0 if layer is None else layer.late_s * 1000
 
 
 def _near(elapsed: float | None, layer: Layer) -> float | None:

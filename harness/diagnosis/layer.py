@@ -81,6 +81,7 @@ class Layer:
     default_s: float | None = None  # 0: known to be off
     defaults_seen_s: tuple[float, ...] = ()
     max_s: float | None = None
+    late_s: float = 0.0  # how much after the cap its cut may be seen: its timer's tick, or a close that it delays
     set_by: str | None = None
     signatures: tuple[Signature, ...] = ()  # any of them
     log: tuple[re.Pattern[str], ...] = ()
@@ -98,6 +99,11 @@ class Layer:
     version: str | None = None
     source: tuple[str, ...] = ()
     note: str | None = None
+
+    @property
+    def is_cap(self) -> bool:
+        """Whether a timer of its own can be behind it; else it only tells what its upstream did: refused, closed."""
+        return bool(self.caps_s) or not self.setting.startswith("(")
 
     @property
     def caps_s(self) -> tuple[float, ...]:

@@ -56,8 +56,9 @@ class Scene:
 
 def weigh(one: Evidence, scene: Scene) -> Attribution:
     """The attribution of one attempt, without the other side's record."""
-    looked = EvidenceRow(fact=_looked(one, scene.signed), points="context" if not scene.signed else "for")
-    spoken = testimony(one, scene.signed, scene.chain)
+    said = _looked(one, scene.signed)
+    looked = EvidenceRow(fact=said, points="context" if said.startswith("nobody") else "for")
+    spoken = testimony(one, scene.signed, scene.chain, scene.catalog)
     if spoken:
         return _agreed(one, spoken, looked, "attributed")
     naming = [layer for layer in scene.signed if layer.names_the_layer]
@@ -70,7 +71,7 @@ def weigh(one: Evidence, scene: Scene) -> Attribution:
         if found and _one_product(found):
             return _agreed(one, found, looked, "attributed" if grade == "attributed" else "inferred")
         if found:
-            return _several(one, found, looked)
+            return _several(found, looked)
     hidden = repeated_fits(one, naming, scene.chain)
     if hidden and _one_product(hidden):
         return _agreed(one, hidden, looked, "inferred")
@@ -80,6 +81,8 @@ def weigh(one: Evidence, scene: Scene) -> Attribution:
 def _unsigned(one: Evidence, scene: Scene, naming: Sequence[Layer], looked: EvidenceRow) -> Attribution:
     """No signature whose cap agrees: what the chain declares, then what the crowd shows."""
     declared = declared_fits(one, scene.chain, scene.catalog)
+    if naming and not any(layer.is_cap for layer in naming):
+        declared = []  # the reply says itself that it was no timer: refused, closed, or the upstream's own failure
     signers = {layer.product for layer in naming}
     if signers:
         # Somebody else signed. A cap of a third layer that happens to agree is no reason to accuse it.
@@ -87,7 +90,7 @@ def _unsigned(one: Evidence, scene: Scene, naming: Sequence[Layer], looked: Evid
     if declared and _one_product(declared):
         return _agreed(one, declared, looked, "inferred")
     if declared:
-        return _several(one, declared, looked)
+        return _several(declared, looked)
     if scene.pile is not None:
         return _piled(one, scene.pile, naming, looked)
     return _open(one, scene, looked)
@@ -142,7 +145,7 @@ def _agreed(one: Evidence, fits: Sequence[Fit], looked: EvidenceRow, grade: Grad
     )
 
 
-def _several(one: Evidence, fits: Sequence[Fit], looked: EvidenceRow) -> Attribution:
+def _several(fits: Sequence[Fit], looked: EvidenceRow) -> Attribution:
     """Several layers fit alike: a list, not a guess."""
     names = list(dict.fromkeys(fit.name for fit in fits))
     rows = tuple(EvidenceRow(fact=f"{fit.name}: {fit.said()}") for fit in fits[:6])
@@ -207,9 +210,10 @@ def _open(one: Evidence, scene: Scene, looked: EvidenceRow) -> Attribution:
 
 
 def _looked(one: Evidence, signed: Sequence[Layer]) -> str:
-    if not signed:
+    # A bare close has many possible authors, and a list of all of them says nothing.
+    names = list(dict.fromkeys(layer.product for layer in signed if layer.names_the_layer or len(signed) <= 2))
+    if not names:
         return f"nobody known signed it: {one.how_it_looked()}"
-    names = list(dict.fromkeys(layer.product for layer in signed))
     return f"this is how {' or '.join(names[:4])} ends a call: {one.how_it_looked()}"
 
 

@@ -51,7 +51,9 @@ def lean(value: Any) -> Any:
     """The same JSON value without members that are null, empty or false: readers take those as the default."""
     if isinstance(value, dict):
         cleaned = {name: lean(member) for name, member in value.items()}
-        return {name: member for name, member in cleaned.items() if member not in (None, [], {}) and member is not False}
+        return {
+            name: member for name, member in cleaned.items() if member not in (None, [], {}) and member is not False
+        }
     if isinstance(value, list):
         return [lean(member) for member in value]
     return value

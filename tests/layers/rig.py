@@ -25,8 +25,8 @@ from tests.layers.server import Front, Server, Upstreams
 from tests.layers.situations import FAULT_HEADER, SITUATIONS, Situation
 
 KEY = "sk-sim-" + "layers"
-OURS_S = 25  # our own cap: nothing here needs as long, and it is no layer's
-AT_ONCE = 40
+OURS_S = 60  # our own cap: nothing here needs as long, and it is no layer's
+AT_ONCE = 32
 MOST_LOG_LINES = 40
 
 
@@ -62,9 +62,7 @@ def observe(servers: Sequence[Server], folder: Path) -> list[Recording]:
     return [_recording(server, events, truth, logs[server.name]) for server in servers]
 
 
-def _started(
-    servers: Sequence[Server], sim: Running, dead: int, folder: Path, stack: ExitStack
-) -> dict[str, Front]:
+def _started(servers: Sequence[Server], sim: Running, dead: int, folder: Path, stack: ExitStack) -> dict[str, Front]:
     """All of them at once: some take ten seconds."""
 
     def enter(server: Server) -> tuple[AbstractContextManager[Front], Front]:
@@ -112,6 +110,7 @@ def run(servers: Sequence[Server], fronts: Mapping[str, Front], folder: Path) ->
                 "api_key_env": variable,
                 "headers": sent,
                 "chain": server.chain(),
+                **server.route,
             }
             include.append({"route": name, **({} if server.is_gateway else situation.fields)})
     events: dict[str, dict[str, Any]] = {}
@@ -165,9 +164,8 @@ def _recording(
             calls = [one for one in truth if one["entry"] == entry(server, situation)]
         else:
             calls = [one for one in truth if one["client_request_id"] == ours]
-        observations.append(
-            Observation(situation.name, lean(event), backend.as_logged(calls, ours), backend.told(calls))
-        )
+        seen = lean({**event, "job_id": entry(server, situation)})
+        observations.append(Observation(situation.name, seen, backend.as_logged(calls, ours), backend.told(calls)))
     return Recording(server.name, server.product, "server", server.version(), server.chain(), observations, log)
 
 
@@ -175,5 +173,5 @@ def tail(log: Path | None, folder: Path) -> list[str]:
     """The last lines of a layer's log, without the names of our folders."""
     if log is None or not log.exists():
         return []
-    text = log.read_text(encoding="utf-8", errors="replace").replace(str(folder), "")
+    text = log.read_text(encoding="utf-8", errors="replace").replace(str(folder), "").replace(str(ROOT), "")
     return [line[:400] for line in text.splitlines() if line.strip()][-MOST_LOG_LINES:]

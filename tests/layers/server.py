@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.layers.process import first_line
 from tests.layers.situations import CAP_S
@@ -51,6 +52,7 @@ class Server:
     version: Callable[[], str]
     start: Callable[[Path, Upstreams], AbstractContextManager[Front]]
     caps: Sequence[Cap] = ()
+    route: Mapping[str, Any] = field(default_factory=dict)  # what else its routes have
     is_gateway: bool = False  # it makes calls of its own: no id or header of ours gets through, a stream neither
 
     def chain(self) -> list[dict[str, object]]:

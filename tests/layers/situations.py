@@ -28,7 +28,13 @@ SITUATIONS = {
     for one in (
         Situation("silent", "no byte for longer than the cap", "delay;s=6"),
         Situation("stall", "headers, then nothing for longer than the cap", "stall;s=8", STREAMED),
-        Situation("drip", "a few bytes every half second, in all for longer than the cap", "comments;every=0.5", STREAMED, plain_fault="whitespace_keepalive;every=0.5"),
+        Situation(
+            "drip",
+            "a few bytes every half second, in all for longer than the cap",
+            "comments;every=0.5",
+            STREAMED,
+            plain_fault="whitespace_keepalive;every=0.5",
+        ),
         Situation("closed", "the upstream closes before any byte", "cut;after=silence;s=0.3"),
         Situation("broken", "the upstream closes in the middle of the body", "cut;s=0.3"),
         Situation("refused", "nothing listens there", listens=False),

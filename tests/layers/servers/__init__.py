@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from tests.layers.server import Server
-from tests.layers.servers import apache, caddy, envoy, gunicorn, haproxy, lighttpd, litellm, nginx, squid, uvicorn, varnish
+from tests.layers.servers import (
+    apache,
+    caddy,
+    chromium,
+    envoy,
+    gunicorn,
+    haproxy,
+    lighttpd,
+    litellm,
+    nginx,
+    squid,
+    uvicorn,
+    varnish,
+)
 
 SERVERS: tuple[Server, ...] = (
     nginx.LAYER,
@@ -17,4 +30,5 @@ SERVERS: tuple[Server, ...] = (
     *gunicorn.LAYERS,
     uvicorn.LAYER,
     *litellm.LAYERS,
+    chromium.LAYER,
 )

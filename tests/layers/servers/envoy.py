@@ -30,7 +30,11 @@ def _listener(name: str, port: int, route: dict[str, Any], connections: dict[str
         ],
         "route_config": {
             "virtual_hosts": [
-                {"name": name, "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": name, **route}}]}
+                {
+                    "name": name,
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": name, **route}}],
+                }
             ]
         },
         **connections,

@@ -1,4 +1,4 @@
-"""LiteLLM with a timeout for a model: as it comes, and told not to send again.
+"""LiteLLM with a timeout for a model: as it comes, and told not to retry, which leaves those of the SDK inside: three calls.
 
 As it comes a call that times out is made nine times (its router's retries times those of the SDK inside), so that a cap
 of one second is seen as one of fifteen.
@@ -53,5 +53,5 @@ def _layer(name: str, cap_s: float, params: Mapping[str, Any]) -> Server:
 
 LAYERS = (
     _layer("litellm", 1.0, {}),
-    _layer("litellm-once", 2.0, {"max_retries": 0, "num_retries": 0}),
+    _layer("litellm-no-retries", 2.0, {"max_retries": 0, "num_retries": 0}),
 )
