@@ -16,6 +16,7 @@ from harness.errors import UsageProblem
 EVENTS_FILE = "events.jsonl"
 CONDITIONS_FILE = "run.json"
 BACKEND_FILE = "backend.jsonl"
+LAYERS_FILE = "layers.yaml"  # further layers that the scenario named, copied
 
 CapKind = Literal["total", "idle", "first_byte", "connect"]
 

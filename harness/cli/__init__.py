@@ -13,6 +13,7 @@ VERBS: dict[str, str] = {
     "ping": "Send one job and draw its waterfall.",
     "plan": "Show matrix, order, time and cost of a scenario; opens no connection.",
     "run": "Run a scenario into a journal, or go on with one.",
+    "chain": "Say which timeouts on a route will cut what, before paying and after.",
     "hops": "Say at which hop of a chain delay or failure appears.",
     "links": "Fetch a run's result links again when they are due; made for cron.",
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.conditions import RouteConditions, RunConditions
 from harness.diagnosis.attribution import Attributions, attribute
+from harness.diagnosis.catalog import Layer, load_catalog
 from harness.diagnosis.route_gap import RouteGap, route_gaps
 from harness.ingest.backend import BackendLog
 
@@ -29,6 +30,7 @@ class Case:
     jobs: pd.DataFrame
     conditions: RunConditions
     backend: BackendLog | None = None
+    catalog: tuple[Layer, ...] = field(default_factory=load_catalog)
 
     def is_in(self, column: str, *values: object) -> Mask:
         """Rows whose `column` is one of `values`."""
@@ -61,9 +63,31 @@ class Case:
         return {route.name: route for route in self.conditions.routes}
 
     @cached_property
+    def upstream_calls(self) -> dict[int, int]:
+        """By row number: how often the other side was called for a job, where its record counts more than one.
+
+        Looked for where a gateway named itself, and where a job brought no image.
+        """
+        if self.backend is None or not self.backend.counts_calls:
+            return {}
+        counted: dict[int, int] = {}
+        for row, ids in enumerate(zip(self.jobs["client_request_id"], self.jobs["reply_request_id"], strict=True)):
+            record = self.backend.find(tuple(str(one) for one in ids if isinstance(one, str)))
+            if record is not None and (record.upstream_calls or 1) > 1:
+                counted[row] = record.upstream_calls or 1
+        return counted
+
+    @cached_property
+    def upstream_repeated(self) -> Mask:
+        """Rows for which the other side counted more than one call."""
+        mask = np.zeros(len(self.jobs), dtype=bool)
+        mask[list(self.upstream_calls)] = True
+        return mask
+
+    @cached_property
     def attributions(self) -> Attributions:
         """For every job that a layer may have cut: which layers fit, and why."""
-        return attribute(self.jobs, self.conditions, self.backend)
+        return attribute(self.jobs, self.conditions, self.backend, self.catalog)
 
     @cached_property
     def gaps(self) -> dict[str, RouteGap]:

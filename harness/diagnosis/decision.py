@@ -35,6 +35,8 @@ _PLAIN: dict[VerdictName, tuple[DecisionKind, str]] = {
     "quota": ("fix_account", "Raise the limit or add credit."),
     "org_unverified": ("fix_account", "Verify the organisation for this model."),
     "account_block": ("fix_account", "Have the block lifted by the provider."),
+    "gateway_cooldown": ("adjust_retry_backoff", "Wait for the gateway's cooldown and mend what caused it."),
+    "hidden_retries": ("adjust_retry_backoff", "Have one side retry, not two: turn the gateway's own retries off."),
     "task_failed": ("escalate_to_route_owner", "Escalate to the route's owner: tasks that it took on fail."),
     "link_expired": ("escalate_to_route_owner", "Escalate to the route's owner: its result links are dead at once."),
     "poll_delay": ("none_justified", "Poll more often or take callbacks; the model is not what takes this time."),

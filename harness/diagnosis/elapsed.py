@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # A cap fires a little late, never early: timers tick, and the answer still has to travel.
 EARLY = 0.01
 LATE = 0.04
-SLACK_MS = 1500.0
+# Beyond that share, timers tick in seconds and answers travel: but a short cap is not stretched to twice its length.
+MIN_SLACK_MS, SLACK_SHARE, MAX_SLACK_MS = 150.0, 0.05, 1500.0
 # What the two machines' own scheduling adds, in ms of theirs: a world that runs faster blows it up by its scale.
 JITTER_MS = 60.0
 
 
-def elapsed_ms(job: dict[str, Any], kind: str) -> float | None:
-    """How long the clock of a cap of this kind had run when the attempt ended, from the mark that it counts from."""
+def elapsed_ms(job: Mapping[str, Any], kind: str) -> float | None:
+    """How long the clock of a cap of this kind had run when the attempt ended, from the mark that it counts from.
+
+    A connect cap of ours, or of a layer that opens its own connection upstream: until the connection stood, or, seen
+    from outside, until the layer's own reply. What had not begun to run is None.
+    """
     began = job["mark_started_at_ms"]
     sent, first_byte = job["mark_request_sent_at_ms"], job["mark_first_byte_at_ms"]
     end, last_byte = job["mark_ended_at_ms"], job["mark_last_byte_at_ms"]
     if kind == "total":
         return _minus(end, began)
+    if kind == "request_read":
+        return _minus(first_byte if first_byte is not None else end, began) if sent is None else None
     if kind == "connect":
-        return _minus(end, began) if first_byte is None else None
+        return _minus(end, began) if sent is None else _minus(first_byte, sent)
     if kind == "first_byte":
         return _minus(first_byte if first_byte is not None else end, sent)
     if first_byte is None:
@@ -33,18 +41,19 @@ def _minus(end: float | None, start: float | None) -> float | None:
     return None if end is None or start is None else end - start
 
 
-def agrees(elapsed: float | None, cap_s: float, slack_ms: float = SLACK_MS) -> bool:
-    """Whether an elapsed time is what a cap of `cap_s` would leave."""
+def agrees(elapsed: float | None, cap_s: float, late_ms: float = 0.0) -> bool:
+    """Whether an elapsed time is what a cap of `cap_s` would leave, seen up to `late_ms` late by ourselves."""
     if elapsed is None:
         return False
     cap = cap_s * 1000
-    return cap * (1 - EARLY) <= elapsed <= max(cap * (1 + LATE), cap + slack_ms)
+    slack = max(cap * LATE, min(max(cap * SLACK_SHARE, MIN_SLACK_MS), MAX_SLACK_MS))
+    return cap * (1 - EARLY) <= elapsed <= cap + slack + late_ms
 
 
-def slack_ms(job: dict[str, Any]) -> float:
+def late_ms(job: Mapping[str, Any]) -> float:
     """How late this job's stamp of a cut may be: our loop's own lateness is known and counts."""
     scale = float(job["time_scale"] or 1.0)
-    return SLACK_MS + (JITTER_MS * scale if scale > 1 else 0.0) + float(job["host_lag_ms"] or 0.0)
+    return (JITTER_MS * scale if scale > 1 else 0.0) + float(job["host_lag_ms"] or 0.0)
 
 
 def shown(ms: float | None) -> str:

@@ -15,6 +15,8 @@ BY_HARM: tuple[VerdictName, ...] = (
     "empty_success",
     "task_failed",
     "link_expired",
+    "gateway_cooldown",
+    "hidden_retries",
     "retry_pressure",
     "silent_downgrade",
     "parameter_dropped",
@@ -49,6 +51,8 @@ WORTH_A_HEADLINE = 0.01  # of all jobs; a single stray job does not name the run
 _SAID: dict[str, str] = {
     "incomplete_stream": "streams ended without their final image",
     "empty_success": "successes held no usable image",
+    "gateway_cooldown": "were refused by a gateway in cooldown",
+    "hidden_retries": "were tried again by a gateway behind one answer",
     "task_failed": "were taken on as tasks and failed",
     "link_expired": "ended in a link that could not be fetched",
     "poll_delay": "were seen late because of the pauses between polls",

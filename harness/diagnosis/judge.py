@@ -12,9 +12,18 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from harness.conditions import BACKEND_FILE, EVENTS_FILE, Host, RouteConditions, RunConditions, read_conditions
+from harness.conditions import (
+    BACKEND_FILE,
+    EVENTS_FILE,
+    LAYERS_FILE,
+    Host,
+    RouteConditions,
+    RunConditions,
+    read_conditions,
+)
 from harness.diagnosis.audit import Audit, Rows
 from harness.diagnosis.case import Case
+from harness.diagnosis.catalog import Layer, load_catalog
 from harness.diagnosis.decision import decide
 from harness.diagnosis.headline import answer, headline
 from harness.diagnosis.model import Diagnosis, EvidenceRow, Finding, Grade, JobVerdict, write_diagnosis
@@ -27,10 +36,13 @@ EXAMPLES = 5
 GRADES: tuple[Grade, ...] = ("proven", "attributed", "inferred", "undetermined")
 
 
-def diagnose_run(run_dir: Path, backend_log: Path | None = None) -> tuple[Diagnosis, Verdicts]:
+def diagnose_run(
+    run_dir: Path, backend_log: Path | None = None, layers: Sequence[Path] = ()
+) -> tuple[Diagnosis, Verdicts]:
     """Diagnose a run's directory and write ``diagnosis.json`` and ``verdicts.jsonl`` there.
 
-    `backend_log` is the other side's own record; without it, one that lies in the directory is used.
+    `backend_log` is the other side's own record; without it, one that lies in the directory is used. `layers` are files
+    of further layers, beside those that the run's own scenario named.
 
     Raises:
         UsageProblem: the directory holds no run.
@@ -40,19 +52,24 @@ def diagnose_run(run_dir: Path, backend_log: Path | None = None) -> tuple[Diagno
     beside = run_dir / BACKEND_FILE
     source = backend_log or (beside if beside.exists() else None)
     backend = read_backend_log(source) if source is not None else None
-    diagnosis, verdicts = judge(jobs, conditions, backend, unreadable_lines=len(bad_lines))
+    own = [run_dir / LAYERS_FILE] if (run_dir / LAYERS_FILE).exists() else []
+    catalog = load_catalog((*layers, *own))
+    diagnosis, verdicts = judge(jobs, conditions, backend, unreadable_lines=len(bad_lines), catalog=catalog)
     write_diagnosis(run_dir, diagnosis, verdicts.lines())
     return diagnosis, verdicts
 
 
-def diagnose_events(lines: BinaryIO, backend_log: Path | None = None) -> tuple[Diagnosis, Verdicts]:
+def diagnose_events(
+    lines: BinaryIO, backend_log: Path | None = None, layers: Sequence[Path] = ()
+) -> tuple[Diagnosis, Verdicts]:
     """Diagnose events without their run: nothing is known of chains and of which route is the direct one."""
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as copy:
         shutil.copyfileobj(lines, copy)
         copy.flush()
         jobs, bad_lines = load_frame(Path(copy.name))
     backend = read_backend_log(backend_log) if backend_log is not None else None
-    return judge(jobs, _bare_conditions(jobs), backend, unreadable_lines=len(bad_lines))
+    catalog = load_catalog(tuple(layers))
+    return judge(jobs, _bare_conditions(jobs), backend, unreadable_lines=len(bad_lines), catalog=catalog)
 
 
 def _bare_conditions(jobs: pd.DataFrame) -> RunConditions:
@@ -82,9 +99,10 @@ def judge(
     backend: BackendLog | None = None,
     *,
     unreadable_lines: int = 0,
+    catalog: tuple[Layer, ...] | None = None,
 ) -> tuple[Diagnosis, Verdicts]:
-    """Verdicts for every job, in the order of `jobs`, and the run's diagnosis. No I/O."""
-    case = Case(jobs, conditions, backend)
+    """Verdicts for every job, in the order of `jobs`, and the run's diagnosis. No I/O but for the shipped catalog."""
+    case = Case(jobs, conditions, backend, load_catalog() if catalog is None else catalog)
     by_audit = _assign(case)
     verdicts = Verdicts(_table(case, by_audit), {})
     if len(jobs) <= EXPLAIN_ALL:

@@ -35,6 +35,8 @@ VerdictName = Literal[
     "auth",
     "quota",
     "account_block",
+    "gateway_cooldown",
+    "hidden_retries",
     "task_failed",
     "link_expired",
     "poll_delay",

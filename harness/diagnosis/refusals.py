@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
+
 from harness.diagnosis.audit import Audit, Explain, Row, Where
 from harness.diagnosis.case import Case, Mask, seconds
 from harness.diagnosis.model import EvidenceRow, JobVerdict, VerdictName
@@ -16,6 +19,8 @@ QUOTA_CODES = (
 MODERATION_CODES = ("moderation_blocked", "content_policy_violation", "contentFilter", "content_filter")
 # An input check answers within seconds; a filter on the output cannot speak before the image is there.
 INPUT_CHECK_MS = 10_000.0
+# So many different prompts, in so many jobs, are not all against a policy.
+BLOCKED_PROMPTS, BLOCKED_JOBS = 3, 6
 
 
 def _quota(case: Case) -> Mask:
@@ -36,9 +41,24 @@ def _organization(case: Case) -> Mask:
 
 
 def _blocked(case: Case) -> Mask:
-    return case.is_in("http_status", 403) & case.matches(
+    """Said in so many words, or dressed as moderation: then every prompt of a route is refused, whatever it says."""
+    said = case.is_in("http_status", 403) & case.matches(
         "error_message", "temporarily blocked|account.{0,40}deactivated"
     )
+    return said | _every_prompt_refused(case)
+
+
+def _every_prompt_refused(case: Case) -> Mask:
+    moderated = _moderated(case)
+    routes, _ = pd.factorize(case.jobs["route"])
+    held = np.zeros(len(case.jobs), dtype=bool)
+    for route in np.unique(routes[moderated]):
+        here = routes == route
+        judged = here & ~case.is_in("outcome", "cancelled", "unknown")
+        prompts = case.jobs["prompt_hash"][judged].nunique()
+        if prompts >= BLOCKED_PROMPTS and judged.sum() >= BLOCKED_JOBS and moderated[judged].all():
+            held |= here & moderated
+    return held
 
 
 def _model(case: Case) -> Mask:

@@ -6,17 +6,19 @@ right, then slow ones. What nothing explains is undetermined; what needs no expl
 
 from __future__ import annotations
 
-from harness.diagnosis import contradictions, no_image, pressure, refusals, slow, tasks, timeouts
+from harness.diagnosis import contradictions, gateways, no_image, pressure, refusals, slow, tasks, timeouts
 from harness.diagnosis.audit import Audit
 
 AUDITS: tuple[Audit, ...] = (
     *refusals.AUDITS,
+    *gateways.REFUSAL_AUDITS,
     *pressure.AUDITS,
     *timeouts.AUDITS,
     *tasks.FAILED_AUDITS,
     *refusals.LEFTOVER_AUDITS,
     *no_image.AUDITS,
     *contradictions.AUDITS,
+    *gateways.RETRY_AUDITS,
     *tasks.POLL_AUDITS,
     *slow.AUDITS,
     *timeouts.LAST_AUDITS,

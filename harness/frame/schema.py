@@ -26,7 +26,7 @@ Kind = Literal["number", "whole", "flag", "word", "text"]
 _MANY_VALUES = frozenset({"job_id", "request_id", "request_started_at"})
 
 # What is looked at only where a job needs explaining is read only there.
-_UNDELIVERED = "(outcome NOT IN ('image', 'wrong_image') OR rate_limited > 0)"
+_UNDELIVERED = "(outcome NOT IN ('image', 'wrong_image') OR rate_limited > 0 OR gateway IS NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Column:
 UNREAD = frozenset(
     {
         "schema_version", "position", "timezone", "scheduled_at_ms", "endpoint", "reference_bytes", "prompt_chars",
-        "prompt_hash", "phase", "timeout_layer", "bytes_up", "resolved_format", "mark_headers_at_ms",
+        "phase", "timeout_layer", "bytes_up", "resolved_format", "mark_headers_at_ms",
         "mark_body_end_at_ms", "http_version", "receive_path", "connection_reused", "header_server", "header_via",
         "attempt_statuses", "image_bytes", "request_started_at", "request_id", "usage_total_tokens",
         "usage_input_tokens", "gateway_fallbacks", "gateway_ms", "running_ms",

@@ -5,6 +5,7 @@ One JSON object a line. Fields that are read (others are ignored):
 * ``client_request_id`` or ``request_id``: the id by which a job is found; ours is the X-Client-Request-Id that we sent
 * ``finished``: true when the image was made
 * ``finished_after_client_left``: true when it was made after the caller had gone, where the record knows that
+* ``upstream_calls``: how often the work was done for this one job, where a gateway in between may repeat it
 * ``latency_s``: how long the work took, in seconds of the measured world, where it is known
 
 The embedded API writes this form; anything that a backend logs can be brought into it with one line of jq.
@@ -29,6 +30,7 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished: bool | None = None
     finished_after_client_left: bool | None = None
     latency_s: float | None = None
+    upstream_calls: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class BackendLog:
     by_id: dict[str, BackendRecord]
     records: int
     bad: tuple[BadLine, ...]
+
+    @property
+    def counts_calls(self) -> bool:
+        """Whether any record counts more than one call for a job."""
+        return any((one.upstream_calls or 1) > 1 for one in self.by_id.values())
 
     def find(self, ids: tuple[str, ...]) -> BackendRecord | None:
         """The record that carries one of these ids."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal, get_args
+from importlib.resources import files
+from typing import TYPE_CHECKING, Literal, get_args
+
+import yaml
 
 from harness.packet.vocabulary import normal
 
@@ -28,7 +31,7 @@ _APP_SERVERS = Literal[
 _QUEUES = Literal["celery", "rq"]
 _SDK_CLIENTS = Literal[
     "harness", "openai_python", "openai_node", "httpx", "requests", "urllib3", "urllib", "aiohttp", "asyncio", "curl",
-    "node_fetch", "axios", "got", "ky", "go", "java", "okhttp", "ruby", "dotnet", "ios_urlsession",
+    "node_fetch", "node_http", "axios", "got", "ky", "go", "java", "okhttp", "ruby", "dotnet", "ios_urlsession",
     "app_hardcoded_client_timeout",
 ]  # fmt: skip
 _BROWSERS = Literal["browser", "chromium", "firefox", "safari"]
@@ -47,11 +50,6 @@ _GATEWAYS = Literal[
 ]  # fmt: skip
 _UPSTREAMS = Literal["openai", "azure_openai"]
 
-Product = (
-    _REVERSE_PROXIES | _APP_SERVERS | _QUEUES | _SDK_CLIENTS | _BROWSERS | _EDGES | _SERVERLESS | _LOAD_BALANCERS
-    | _GATEWAYS | _UPSTREAMS | Literal["other"]
-)  # fmt: skip
-
 _BY_CLASS: tuple[tuple[LayerClass, object], ...] = (
     ("reverse_proxy", _REVERSE_PROXIES),
     ("app_server", _APP_SERVERS),
@@ -64,8 +62,32 @@ _BY_CLASS: tuple[tuple[LayerClass, object], ...] = (
     ("gateway", _GATEWAYS),
     ("upstream", _UPSTREAMS),
 )
-_PRODUCTS: Mapping[str, Product] = {name: name for _, names in _BY_CLASS for name in get_args(names)}
-CLASS_OF: Mapping[str, LayerClass] = {name: family for family, names in _BY_CLASS for name in get_args(names)}
+# The shipped catalog's own words for the classes.
+_CATALOG_CLASSES: Mapping[str, LayerClass] = {"cdn": "cdn_edge", "http_client": "sdk_client", "os": "other"}
+
+
+def _shipped() -> list[tuple[str, LayerClass, str]]:
+    """Product, class and setting of each entry of the shipped catalog: public words, and part of the schema."""
+    text = files("harness").joinpath("data/layers.yaml").read_text(encoding="utf-8")
+    known = get_args(LayerClass)
+    entries = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return [
+        (entry["product"], _CATALOG_CLASSES.get(entry["class"], entry["class"] if entry["class"] in known else "other"),
+         entry["setting"])
+        for entry in entries
+    ]  # fmt: skip
+
+
+_SHIPPED = _shipped()
+CLASS_OF: Mapping[str, LayerClass] = {product: family for product, family, _ in _SHIPPED} | {
+    name: family for family, names in _BY_CLASS for name in get_args(names)
+}
+_PRODUCTS: Mapping[str, str] = {name: name for name in CLASS_OF}
+
+if TYPE_CHECKING:
+    Product = str
+else:
+    Product = Literal[*CLASS_OF, "other"]
 
 _PRODUCT_ALIASES: Mapping[str, str] = {
     "apache_httpd": "apache", "ingress_nginx": "k8s_ingress_nginx", "istio": "envoy", "openai_sdk": "openai_python",
@@ -116,7 +138,7 @@ def layer_class_of(layer: str | None, product: Product | None) -> LayerClass:
     return _CLASS_ALIASES.get(words) or CLASS_OF.get(_PRODUCT_ALIASES.get(words, words)) or "other"
 
 
-Setting = Literal[
+_OWN_SETTINGS = (
     "proxy_read_timeout", "proxy_connect_timeout", "proxy_send_timeout", "client_body_timeout",
     "client_header_timeout", "fastcgi_read_timeout", "uwsgi_read_timeout", "grpc_read_timeout",
     "nginx.ingress.kubernetes.io/proxy-read-timeout", "timeout server", "timeout http-request", "timeout connect",
@@ -136,10 +158,21 @@ Setting = Literal[
     "timeoutIntervalForRequest", "HttpClient.Timeout", "callTimeout", "readTimeout", "--max-time",
     "--connect-timeout", "--timeout", "timeout", "caps.connect_s", "caps.first_byte_s", "caps.idle_s",
     "caps.total_s", "timeouts.connect", "timeouts.first_byte", "timeouts.idle", "timeouts.total",
-    "litellm_params.timeout", "Proxy Read Timeout", "(not configurable)",
+    "litellm_params.timeout", "Proxy Read Timeout", "(not configurable)", "connect-timeout", "read-timeout",
+    "Timeout.read", "Timeout.connect", "ClientTimeout.total", "ClientTimeout.sock_read", "asyncio.wait_for",
+    "connect.timeout", "AbortSignal.timeout", "request.timeout", "Client.Timeout", "Transport.ResponseHeaderTimeout",
+    "context.WithTimeout", "HttpRequest.timeout", "network.http.response.timeout", "request timeout",
+    "origin response timeout", "forward-request timeout",
     "connect_s", "first_byte_s", "idle_s", "total_s", "other",
-]  # fmt: skip
-_SETTINGS: Mapping[str, Setting] = {name.lower(): name for name in get_args(Setting)}
+)  # fmt: skip
+_SETTINGS: Mapping[str, str] = {
+    " ".join(name.lower().split()): name for name in (*(setting for _, _, setting in _SHIPPED), *_OWN_SETTINGS)
+}
+
+if TYPE_CHECKING:
+    Setting = str
+else:
+    Setting = Literal[*dict.fromkeys(_SETTINGS.values())]
 _TOKEN = re.compile(r"[A-Za-z0-9_./-]{1,80}")
 
 
@@ -148,7 +181,9 @@ def setting_of(text: str | None) -> Setting | None:
     if not text:
         return None
     text = text[:200]
-    whole = _SETTINGS.get(" ".join(text.lower().split()))
-    if whole is not None:
-        return whole
+    # Where several settings fit alike they are named together; a packet names the first.
+    for part in (text, text.partition(" or ")[0]):
+        whole = _SETTINGS.get(" ".join(part.lower().split()))
+        if whole is not None:
+            return whole
     return next((_SETTINGS[token.lower()] for token in _TOKEN.findall(text) if token.lower() in _SETTINGS), "other")

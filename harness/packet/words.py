@@ -62,6 +62,8 @@ VERDICTS: Mapping[VerdictName, str] = {
     "auth": "the credential was refused",
     "quota": "a quota or spend limit is used up",
     "account_block": "the account or resource is blocked",
+    "gateway_cooldown": "a gateway refused by itself after earlier failures",
+    "hidden_retries": "a gateway tried again behind one answer",
     "task_failed": "a task was taken on and failed",
     "link_expired": "the link to the result could not be fetched",
     "poll_delay": "the pauses between polls make up much of the wait",

@@ -111,6 +111,8 @@ def _read_json(trace: Trace, body: StampedBody, scrubber: Scrubber, dialect: Dia
     )
     if said.error is not None:
         return replace(answer, error=read_error(said.error, scrubber, in_stream=False))
+    if trace.http_status is not None and trace.http_status >= 400:
+        return replace(answer, error=_read_bare_error(value, scrubber))
     return replace(answer, **_resolved(said.resolved))
 
 
@@ -231,8 +233,8 @@ def read_error(value: Mapping[str, Any], scrubber: Scrubber, *, in_stream: bool)
     inner = value.get("error")
     if inner is None and value.get("type") != "error":
         return None
-    if isinstance(inner, str):
-        inner = {"message": inner}
+    if isinstance(inner, str):  # fastify and others: the words of the status, the rest beside it
+        inner = {"message": _text(value.get("message")) or inner, "code": value.get("code")}
     if not isinstance(inner, dict):
         inner = {key: value.get(key) for key in ("code", "message", "param")}
     message = _text(inner.get("message")) or ""
@@ -249,6 +251,20 @@ def read_error(value: Mapping[str, Any], scrubber: Scrubber, *, in_stream: bool)
         moderation_stage=stage,
         in_stream=in_stream,
     )
+
+
+# What layers between call the parts of an error that stands at the top level: Lambda, Cloudflare, API gateways.
+_BARE = {
+    "type": ("type", "errorType", "error_name"),
+    "code": ("code", "error_code"),
+    "message": ("message", "errorMessage"),
+}
+
+
+def _read_bare_error(value: Mapping[str, Any], scrubber: Scrubber) -> ApiError | None:
+    """The error of a failure's JSON body that has no envelope; None where none of the known words stands there."""
+    found = {part: next((value[n] for n in names if value.get(n) is not None), None) for part, names in _BARE.items()}
+    return read_error({"error": found}, scrubber, in_stream=False) if any(found.values()) else None
 
 
 def _word(value: object, scrubber: Scrubber) -> str | None:

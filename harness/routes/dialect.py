@@ -92,9 +92,10 @@ def _responses(kind: str | None, value: Value) -> Said:
 def _response(value: Value) -> Said:
     calls = [_call(item) for item in _dicts(value.get("output")) if item.get("type") == "image_generation_call"]
     error = value if value.get("error") is not None else next((one.error for one in calls if one.error), None)
-    if error is None and value.get("status") == "incomplete":
-        reason = _dict(value.get("incomplete_details")).get("reason")
-        error = {"error": {"code": reason, "message": "the response is incomplete"}}
+    status = value.get("status")
+    if error is None and status in ("incomplete", "failed", "cancelled"):
+        reason = _dict(value.get("incomplete_details")).get("reason") or status
+        error = {"error": {"code": reason, "message": f"the response is {status}"}}
     usage = _dict(_dict(value.get("tool_usage")).get("image_gen"))
     resolved = {name: one for call in calls for name, one in call.resolved.items()}
     return Said(

@@ -16,6 +16,8 @@ from harness.wire.scrub import Scrubber
 from harness.wire.trace import Trace, current_trace
 from harness.wire.transport import StampingTransport, read_through
 
+OPENAI_HOST = "api.openai.com"
+
 # The SDK's own marker for "leave the body alone", which its with_streaming_response wrappers set.
 RAW = {"X-Stainless-Raw-Response": "stream"}
 
@@ -47,12 +49,18 @@ class SdkRoute:
         """What every client of the SDK is told."""
         return {
             "api_key": self.target.api_key,
-            "default_headers": {**self.target.headers},
+            "default_headers": {**self._account_headers(), **self.target.headers},
             "max_retries": 0,
             "timeout": None,
             # Annotated for httpx2, accepts an httpx client all the same; a contract test holds that.
             "http_client": httpx.AsyncClient(transport=transport, timeout=None),
         }
+
+    def _account_headers(self) -> dict[str, Any]:
+        """The SDK adds the account's names from the environment to every call; they are for OpenAI's own host alone."""
+        if httpx.URL(self.target.base_url).host == OPENAI_HOST:
+            return {}
+        return {name: openai.Omit() for name in ("OpenAI-Organization", "OpenAI-Project")}
 
     def ask(self, client: openai.AsyncOpenAI, call: Call, headers: dict[str, str]) -> AbstractAsyncContextManager[Any]:
         """The SDK's own call for `call`, with the body left alone."""

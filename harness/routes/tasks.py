@@ -176,13 +176,16 @@ def _misfit(options: TaskOptions, path: str, trace: Trace, answer: Answer, scrub
         text = body_of(trace).head(4096).decode("utf-8", "replace") if kind in {"html", "text"} else ""
         return replace(answer, body_head=scrubber.head(text) if text else None)
     failed = isinstance(value, dict) and ((trace.http_status or 0) >= 400 or value.get("error") is not None)
+    error = _error(options, value, scrubber, None) if failed else None
+    if error is not None and (error.code or error.type or error.message_chars):
+        return replace(answer, error=error)  # no misfit: it says what is wrong
     missing = look(value, path).missing
     why = "" if missing is None else f" (nothing at {missing})"
     if not why and path == options.status.word:
         why = " (a word that the mapping does not name)"
     return replace(
         answer,
-        error=_error(options, value, scrubber, None) if failed else None,
+        error=error,
         missing_path=path + why,
         body_shape=scrubber.head(shape(value)),
         notes=(*answer.notes, "mapping_does_not_fit"),
@@ -217,14 +220,14 @@ def _told(path: str | None, value: Mapping[str, Any]) -> float | None:
 def _coarseness(polls: list[Leg], trace: Trace) -> int | None:
     """How much earlier than it was seen the task may have been done: since the last look that found it unfinished."""
     done = next((leg for leg in polls if leg.said == "done"), None)
-    if done is None or done.trace.first_byte is None:
+    if done is None:
         return None
     before = [leg for leg in polls if leg is not done and leg.said is not None]
     last = before[-1].trace if before else trace
     # When it was sent may be stamped late, and the other side have looked by then: the mark before it holds.
     marks = (last.started_ns, last.pool_acquired_ns, last.tcp_connected_ns, last.tls_done_ns)
     since = max((mark for mark in marks if mark is not None), default=None)
-    return None if since is None else done.trace.first_byte.ns - since
+    return None if since is None else _whole(done.trace).ns - since
 
 
 def _callback(options: TaskOptions, trace: Trace) -> Stamp | None:

@@ -67,7 +67,8 @@ def make_attempt(exchange: Exchange, zero_ns: int, clock: WorldClock, scrubber: 
     last = trace if deciding is None else deciding.trace
     kept, ids = evidence.kept_headers(last.headers)
     kept = {name: scrubber.head(value, evidence.MAX_VALUE_CHARS) or "" for name, value in kept.items()}
-    fired = trace.cap_fired
+    # A cap of ours may have fired in the exchange that decided: in a poll, or in the download.
+    fired = trace.cap_fired or last.cap_fired
     cap_s = trace.cap_s if fired is None or trace.cap_s is not None else trace.caps.get(fired)
     told = told_by(dict(last.headers))
     task = answer.task or TaskSeen()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +33,11 @@ class References:
         if not cell.mask:
             return pictures, None
         return pictures, made_up_mask(_size_of(pictures[0])) if self._mask_file is None else self._file(self._mask_file)
+
+    def prepare(self, cells: Iterable[Cell]) -> None:
+        """Read or make everything that these cells need."""
+        for cell in cells:
+            self.of(cell)
 
     def bytes_of(self, cell: Cell) -> int:
         """What goes up with a cell, its mask included."""
@@ -74,10 +79,14 @@ def made_up_mask(size: tuple[int, int]) -> Picture:
 
 
 def _size_of(picture: Picture) -> tuple[int, int]:
+    """Its width and height; of a file that is no picture, which the API is to refuse in its own words, ours."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(picture.data)) as opened:
-        return opened.size
+    try:
+        with Image.open(io.BytesIO(picture.data)) as opened:
+            return opened.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return SIZE
 
 
 def _png(image: object) -> bytes:

@@ -7,7 +7,7 @@ import gc
 import os
 import platform
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +42,7 @@ from harness.run.retry import RetryPolicy
 from harness.run.runner import Ending, Runner
 from harness.run.salt import load_salt
 from harness.scenario import RouteSpec, Scenario
+from harness.scenario.cells import Cell
 from harness.simulator.process import SimulatorFailed, spawn
 from harness.wire import watch
 from harness.wire.caps import Caps
@@ -121,7 +122,7 @@ def ping_scenario(scenario: Scenario, job: Job, options: Options, env: Mapping[s
         async with LagMeter() as lag:
             setting = _setting(scenario, env, new_run_id(scenario.name), clock, entries, lag, None)
             try:
-                await _warm_up(setting)
+                await _warm_up(setting, [job.cell])
                 return await run_job(setting, job, 1)
             finally:
                 await _close(setting)
@@ -159,7 +160,7 @@ async def _drive(
         setting = _setting(scenario, env, conditions.run_id, clock, entries, lag, images)
         budget = Budget(scenario.budget.usd, scenario.budget.jobs)
         budget.recall(journal.finished_events())
-        await _warm_up(setting)
+        await _warm_up(setting, [job.cell for job in plan.jobs])
         # Imports and SDK models are not garbage: keep the collector from walking them while clocks run.
         gc.collect()
         gc.freeze()
@@ -224,11 +225,13 @@ def _target(
     )
 
 
-async def _warm_up(setting: Setting) -> None:
+async def _warm_up(setting: Setting, cells: Iterable[Cell]) -> None:
     """The first call of a process costs up to a second of imports and model building: it is never a sample."""
     for lane in setting.lanes.values():
         await lane.route.warm_up()
     await asyncio.to_thread(prepare_codecs)
+    # Pictures for edits are read, or drawn, before anything is timed.
+    await asyncio.to_thread(setting.references.prepare, cells)
 
 
 async def _close(setting: Setting) -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from harness.errors import Problem, ScenarioError
 from harness.scenario import checks, family_checks
 from harness.scenario.cells import ALIASES
+from harness.scenario.chains import fill_chains
 from harness.scenario.findings import Findings, as_list, as_map
 from harness.scenario.models import Scenario
 from harness.scenario.reader import Document, read_document
@@ -65,6 +66,7 @@ def _load(raw: bytes, file: str, folder: Path, env: Mapping[str, str] | None) ->
     findings = Findings(document)
     _join_prompts(document, tree, folder, findings, digest)
     _find_ca_files(tree, folder, findings)
+    fill_chains(document, tree, folder, findings, digest)
     for data in family_checks.check_references(tree, folder, findings):
         digest.update(data)
     scenario: Scenario | None = None

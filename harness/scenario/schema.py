@@ -32,6 +32,15 @@ def json_schema() -> dict[str, Any]:
     definitions["TaskOptions"].pop("required", None)
     for name in ("Submit", "Status", "Cancel"):
         definitions[name].pop("required", None)
+    # A layer may come out of a configuration file.
+    layer = definitions["ChainLayer"]
+    layer["properties"]["from"] = {
+        "description": "Take the caps out of this nginx, HAProxy, Caddy, Apache or Envoy configuration or vercel.json: "
+        "FILE, FILE:LINE or FORM=FILE, relative to this file. Only `layer` stands beside it.",
+        "minLength": 1,
+        "type": "string",
+    }
+    layer["anyOf"] = [{"required": layer.pop("required")}, {"required": ["from"]}]
     prompts = schema["properties"]["prompts"]
     prompts["items"] = {"anyOf": [{"type": "string", "minLength": 1}, prompts["items"]]}
     _strip_titles(schema)

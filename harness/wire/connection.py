@@ -42,6 +42,7 @@ class Connection:
         self._parser: AnswerParser | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sent = False
+        self._last_sent_ns: int | None = None
         self._ended: Callable[[], None] = _nothing
         self._room: asyncio.Future[None] | None = None
         self.headers: asyncio.Future[None] = self._loop.create_future()
@@ -140,7 +141,8 @@ class Connection:
             if self.finished.done():
                 return
             self._sent = True
-            trace.request_sent_ns = WorldClock.now_ns()
+            # When its last byte went down, and not when this task has its turn again: the loop may be late.
+            trace.request_sent_ns = self._last_sent_ns
         except OSError:
             # Closed while we were sending: an answer may lie there all the same. Reading says what became of it.
             self._sent = False
@@ -153,6 +155,7 @@ class Connection:
             await self._send_all(self._tls.encrypt(part) if self._tls is not None else part)
             if self.finished.done():
                 return
+            self._last_sent_ns = WorldClock.now_ns()
             trace.bytes_up += len(part)
 
     def _on_readable(self) -> None:

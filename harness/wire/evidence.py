@@ -70,6 +70,16 @@ _NAMES = frozenset(
         "x-amz-cf-pop",
         "x-simulator-time-scale",
         "x-litellm-timeout",
+        # By these the layer catalog recognises a reply's author.
+        "x-powered-by",
+        "x-timeout-reason",
+        "x-amz-function-error",
+        "cf-error-type",
+        "x-do-orig-status",
+        "x-railway-edge",
+        "x-render-routing",
+        "x-render-origin-server",
+        "x-apisix-upstream-status",
     }
 )
 

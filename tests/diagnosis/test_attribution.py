@@ -94,7 +94,9 @@ NGINX = {"headers": {"server": "nginx/1.22.1"}, "body_head": NGINX_PAGE, "body_k
 
 def test_a_signed_page_at_the_default_cap_is_attributed() -> None:
     found = judged(event(**NGINX))
-    assert (found.grade, found.product, found.setting, found.cap_s) == ("attributed", "nginx", "proxy_read_timeout", 60)
+    assert (found.grade, found.product, found.cap_s) == ("attributed", "nginx", 60)
+    # nginx's page is the same for several of its caps, and their defaults are: all of them are named.
+    assert (found.setting or "").startswith("proxy_read_timeout or proxy_connect_timeout")
 
 
 def test_a_declared_cap_goes_before_the_default() -> None:
@@ -200,7 +202,7 @@ def test_a_cap_fires_a_little_late_and_never_early() -> None:
 def test_every_signature_of_the_catalog_is_told_from_every_other() -> None:
     ids = [layer.id for layer in load_catalog()]
     assert len(ids) == len(set(ids))
-    assert [layer.product for layer in signed_by(504, {"server": "nginx/1.22.1"}, NGINX_PAGE, "")] == ["nginx"]
+    assert signed_by(504, {"server": "nginx/1.22.1"}, NGINX_PAGE, "")[0].id == "nginx_proxy_read_timeout"
     assert signed_by(504, {}, "gateway timeout", "") == ()
     for layer in load_catalog():
         assert layer.source

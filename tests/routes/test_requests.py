@@ -199,6 +199,17 @@ def test_azure_is_addressed_as_the_scenario_says_whatever_the_environment_holds(
     assert b"environment" not in seen.body + json.dumps(seen.headers).encode()
 
 
+@pytest.mark.parametrize("kind", ["images", "responses", "azure"])
+def test_the_accounts_names_in_the_environment_go_to_nobody_but_openai(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "environment-organization")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "environment-project")
+    options = {"images": None, "responses": ResponsesOptions(), "azure": AzureOptions()}[kind]
+    seen = sent(kind, call(), options=options)
+    assert b"environment" not in seen.body + json.dumps(seen.headers).encode()
+
+
 @pytest.mark.parametrize(
     ("api", "path"), [("deployments", "/openai/deployments/d/images/edits"), ("v1", "/openai/v1/images/edits")]
 )

@@ -138,7 +138,7 @@ def test_a_task_that_failed_is_neither_polled_again_nor_cancelled(word: str) -> 
 
 def test_a_refused_submit_is_never_polled() -> None:
     for answer in (reply({"id": "t"}, 500), reply({"no": "id"}), reply("<html>", kind="text/html"), b""):
-        _, seen = run(lambda *_, answer=answer: answer)  # type: ignore[misc]
+        _, seen = run(lambda *_, answer=answer: answer)
         assert [one.method for one in seen] == ["POST"]
 
 

@@ -15,8 +15,11 @@ from tests.conftest import Harness
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("chromium")]
 
 SCALE = 20.0
-# Of this machine's time: what lies between a mark and the server's own stamp on a busy machine with two cores.
-SLACK_MS = 80.0 * SCALE
+# Of this machine's time. On a busy machine with two cores either process may be put aside between what it does and its
+# stamp of it, and a page's code gets its bytes later still.
+EARLY_MS = 100.0 * SCALE
+SLACK_MS = 150.0 * SCALE
+PAGE_SLACK_MS = 800.0 * SCALE
 
 Event = dict[str, Any]
 
@@ -64,6 +67,11 @@ def truth_since_ms(truth: dict[str, Any], stamp_ns: int) -> float:
     return float(stamp_ns - truth["request_body_ns"]) / 1e6 * SCALE
 
 
+def agree(mark_ms: float, truth_ms: float, route: str) -> bool:
+    late_ms = PAGE_SLACK_MS if route == "web" else SLACK_MS
+    return truth_ms - EARLY_MS <= mark_ms <= truth_ms + late_ms
+
+
 def test_every_family_brings_its_image(run: AllRoutes) -> None:
     outcomes = {(event["route"], event["outcome"]) for event in run.events}
     kinds = {event["route_kind"] for event in run.events}
@@ -76,8 +84,7 @@ def test_every_family_brings_its_image(run: AllRoutes) -> None:
 def test_a_plain_answer_is_whole_when_the_server_has_sent_it(run: AllRoutes, route: str) -> None:
     for event in run.of(route):
         truth = run.truth_of(event)
-        expected = truth_since_ms(truth, truth["response_end_ns"])
-        assert since_sent_ms(event, "final_image_at_ms") == pytest.approx(expected, abs=SLACK_MS)
+        assert agree(since_sent_ms(event, "final_image_at_ms"), truth_since_ms(truth, truth["response_end_ns"]), route)
         assert event["delivered_ms"] == event["final_image_ms"]
         assert event["submit_ms"] is None
         assert event["poll_error_ms"] is None
@@ -92,7 +99,7 @@ def test_partial_images_of_a_stream_come_when_they_were_sent(run: AllRoutes, rou
         assert len(seen) == len(sent) == 2
         for mine, theirs in zip(seen, sent, strict=True):
             got = mine["whole_at_ms"] - marks(event)["request_sent_at_ms"]
-            assert got == pytest.approx(truth_since_ms(truth, theirs["end_ns"]), abs=SLACK_MS)
+            assert agree(got, truth_since_ms(truth, theirs["end_ns"]), route)
         assert event["first_partial_image_ms"] < event["final_image_ms"]
 
 
@@ -143,7 +150,7 @@ def test_a_callback_is_stamped_when_it_comes(run: AllRoutes) -> None:
     for event in run.of("kie"):
         truth = run.truth_of(event)
         came_ms = since_sent_ms(event, "callback_at_ms")
-        assert came_ms == pytest.approx(truth_since_ms(truth, truth["callback_ns"]), abs=SLACK_MS)
+        assert agree(came_ms, truth_since_ms(truth, truth["callback_ns"]), "kie")
     assert all(event["callback_ms"] is None for event in run.of("fal"))
 
 
