@@ -211,7 +211,7 @@ def _open(one: Evidence, scene: Scene, looked: EvidenceRow) -> Attribution:
 
 def _looked(one: Evidence, signed: Sequence[Layer]) -> str:
     # A bare close has many possible authors, and a list of all of them says nothing.
-    names = list(dict.fromkeys(layer.product for layer in signed if layer.names_the_layer or len(signed) <= 2))
+    names = list(dict.fromkeys(layer.product for layer in signed if layer.names_the_layer))
     if not names:
         return f"nobody known signed it: {one.how_it_looked()}"
     return f"this is how {' or '.join(names[:4])} ends a call: {one.how_it_looked()}"

@@ -32,9 +32,11 @@ def _stall(script: Script, at: Context) -> Script:
 
 def _cut(script: Script, at: Context) -> Script:
     after = at.options.get("after", "bytes")
-    if "s" in at.options:  # the connection breaks that early; the work goes on as planned
-        sooner_s = script.headers_s - at.number("s", 0)
-        script = replace(s.later(script, -sooner_s), made_s=script.made_s, ends_s=script.ends_s)
+    if "s" in at.options:  # the connection breaks that early, headers are half as late; the work goes on as planned
+        early_s = at.number("s", 0)
+        sooner = s.later(script, early_s - script.headers_s)
+        headers_s = early_s if after == "silence" else early_s / 2
+        script = replace(sooner, headers_s=headers_s, made_s=script.made_s, ends_s=script.ends_s)
     if after == "silence":
         return replace(script, no_reply=True)
     if after == "headers":

@@ -1,4 +1,4 @@
-"""``python -m tests.layers --record [NAME…]`` observes and writes; ``--table`` prints the docs' table of what is written."""
+"""``python -m tests.layers --record [NAME…]`` observes and writes; ``--table`` prints the docs' table of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is right to say of each layer in each situation. Written down by hand from how each was set up, not from verdicts.
+"""What is right to say of each layer in each situation: written by hand from how each was set up, not from verdicts.
 
 A layer is named with the setting that gave up. Everything else is no cap: the upstream closed, refused or answered, or
 nobody gave up and the image came.

@@ -28,7 +28,7 @@ def missing(layer: Layer) -> str | None:
 
 
 def observe_all(wanted: Callable[[Layer], bool] = lambda _: True) -> list[Recording]:
-    """Every layer that is there and wanted. The clients come after the servers: both want the machine for themselves."""
+    """Every layer that is there and wanted. Clients come after servers: both want the machine alone."""
     servers = [one for one in SERVERS if wanted(one) and missing(one) is None]
     clients = [one for one in CLIENTS if wanted(one) and missing(one) is None]
     with tempfile.TemporaryDirectory() as place:

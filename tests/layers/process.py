@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LIFE_S = 240  # however this process ends: no child outlives it for longer
@@ -89,10 +89,8 @@ def running(
         yield said
     finally:
         process.terminate()  # `timeout` hands it on to its child
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(4)
-        except subprocess.TimeoutExpired:
-            pass
         _end_group(process.pid)
         process.wait()
 

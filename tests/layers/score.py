@@ -18,6 +18,7 @@ from tests.layers.observation import Observation, Recording
 
 Mark = Literal["right", "list", "none", "wrong"]
 
+LIBRARY_OF = {"openai_python": "httpx"}
 NOBODY = "a layer not named by the evidence"
 
 
@@ -63,7 +64,8 @@ def mark(recording: Recording, observation: Observation, verdict: JobVerdict) ->
     if right.setting is None:
         return "wrong" if named else "right"
     if named:
-        same = verdict.product == right.product
+        # The SDK's timeout is its HTTP library's: without a chain the library's own word is as good as the SDK's.
+        same = verdict.product in (right.product, LIBRARY_OF.get(right.product))
         return "right" if same and _same_setting(right.setting, verdict.setting) else "wrong"
     told = " ".join([*(row.fact for row in verdict.evidence), *verdict.excluded, verdict.settle or ""]).lower()
     listed = any(name in told for name in (right.product, recording.layer))

@@ -1,4 +1,4 @@
-"""What happens behind (or before) a layer. The embedded API plays most of it; "refused" is a port without a listener."""
+"""What happens behind (or before) a layer. The embedded API plays it; "refused" is a port without a listener."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SITUATIONS = {
             plain_fault="whitespace_keepalive;every=0.5",
         ),
         Situation("closed", "the upstream closes before any byte", "cut;after=silence;s=0.3"),
-        Situation("broken", "the upstream closes in the middle of the body", "cut;s=0.3"),
+        Situation("broken", "the upstream closes in the middle of the body", "cut;s=0.6"),
         Situation("refused", "nothing listens there", listens=False),
         Situation("own-504", "the upstream's own 504 is passed on", "504"),
     )

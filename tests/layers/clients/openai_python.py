@@ -20,7 +20,7 @@ from tests.layers.server import both
 
 
 def call(folder: Path, calls: Calls) -> Sequence[Told]:  # noqa: ARG001
-    """A client and a thread for each situation. To make a client takes a quarter of a second, which is none of the call."""
+    """A client and a thread for each situation. Making one takes a quarter of a second, no part of the call."""
     plans = calls.plan()
     made = [openai.OpenAI(api_key=calls.key, base_url=one["base"], timeout=2.0, max_retries=0) for one in plans]
     with ThreadPoolExecutor(8) as pool:

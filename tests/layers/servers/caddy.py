@@ -1,4 +1,8 @@
-"""Caddy: response_header_timeout until the headers, read_timeout between two reads after them."""
+"""Caddy: response_header_timeout until the headers, read_timeout between two reads after them.
+
+Connections to the upstream are not kept: on one that is used again, read_timeout runs on from the last read before the
+request (Caddy 2.6.2), so that a cap of 2 s was seen to answer 504 after 0.6 s.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ CONFIG = """
     transport http {{
       response_header_timeout 2s
       read_timeout 2s
+      keepalive off
     }}
   }}
 }}

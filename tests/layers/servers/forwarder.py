@@ -1,6 +1,6 @@
 """The smallest application that has its work done elsewhere, for WSGI and ASGI, without any timeout of its own.
 
-Nothing is imported from this project: other Pythons run it. ``/dead`` before a path asks the upstream that is not there.
+It imports nothing of this project. ``/dead`` before a path asks the upstream that is not there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LiteLLM with a timeout for a model: as it comes, and told not to retry, which leaves those of the SDK inside: three calls.
+"""LiteLLM with a timeout for a model: as it comes, and told not to retry (the SDK inside it still makes three calls).
 
 As it comes a call that times out is made nine times (its router's retries times those of the SDK inside), so that a cap
 of one second is seen as one of fifteen.
