@@ -72,7 +72,7 @@ CASES = (
          event(2, cut_s=60.26, status=408, body_kind="json", error=AZURE, ids={"apim-request-id": "a-2"}),
          right=[("false_timeout", "azure"), ("false_timeout", "azure_openai")], decided=True),
     case("R03", "openclaw#71705", "the application's own constant of 180 s",
-         event(1, cut_s=180.0, status=None, ended="local_cap", cap="total", cap_ms=180_000.0, failure=("TimeoutError",)),
+         event(1, cut_s=180.0, status=None, ended="local_cap", cap="total", cap_ms=180_000.0, failure=("TimeoutError",)),  # noqa: E501
          right=[("false_timeout", "harness")], decided=True),
     case("R05", "api.comfy.org thread", "a proxy's idle cap of 60.1 s, and the client's retries",
          *several(4, cut_s=60.1, status=None), right=[("false_timeout", None)]),
