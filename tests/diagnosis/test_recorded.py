@@ -45,7 +45,6 @@ def test_nearly_all_that_can_be_attributed_is_attributed(with_log: bool) -> None
     assert len(missed) <= (1 - WANTED) * len(can), (len(missed), len(can), missed)
 
 
-@REWRITTEN
 def test_what_the_backend_finished_is_known_from_its_log_and_then_the_cut_is_proven() -> None:
     for one in judged(RECORDED, declared=True, with_log=True):
         if one.observation.situation in attributable(one.recording.layer):

@@ -90,7 +90,6 @@ def test_nobody_is_named_who_did_not_give_up(layer: str, scored: Mapping[str, li
     assert wrong == []
 
 
-@REWRITTEN
 @each
 def test_what_the_backend_finished_is_known_from_its_log_and_then_the_cut_is_proven(
     layer: str, scored: Mapping[str, list[Scored]]
