@@ -15,6 +15,7 @@ VERBS: dict[str, str] = {
     "run": "Run a scenario into a journal, or go on with one.",
     "chain": "Say which timeouts on a route will cut what, before paying and after.",
     "hops": "Say at which hop of a chain delay or failure appears.",
+    "layers": "List, search and explain the layers that are known to give up.",
     "links": "Fetch a run's result links again when they are due; made for cron.",
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
     "report": "Write summary.json and one self-contained report.html.",

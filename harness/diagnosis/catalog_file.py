@@ -98,7 +98,7 @@ def _layer(reader: _Reader, entry: Lined) -> Layer | None:
     values["names_the_layer"] = _flag(reader, fields.get("names_the_layer"))
     values["signatures"] = _signatures(reader, fields)
     values["confused_with"], values["confused_with_others"] = _confused(reader, fields.get("confused_with"))
-    if not values["kinds"]:
+    if fields["kinds"].value == []:
         reader.wrong(fields["kinds"], "kinds is empty", f"give one or more of {', '.join(KINDS)}")
     return Layer(**values) if len(reader.problems) == found else None
 

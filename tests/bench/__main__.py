@@ -23,6 +23,7 @@ def main() -> int:
         "Clocks": ["tests.bench.clocks", *(["--quick"] if options.quick else [])],
         "Embedded API": ["tests.bench.embedded_api"],
         "Reading": ["tests.bench.reading", *(["--events", "100000", "--rounds", "1"] if options.quick else [])],
+        "Caps in a crowd": ["tests.bench.caps"],
         "Start": ["tests.bench.start"],
     }
     pages = [HEAD]
