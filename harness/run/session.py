@@ -20,6 +20,7 @@ from harness import __version__
 from harness.conditions import (
     BACKEND_FILE,
     CONDITIONS_FILE,
+    LAYERS_FILE,
     Host,
     RunConditions,
     read_conditions,
@@ -98,6 +99,7 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
         conditions = before or _conditions(scenario, plan, run_id, clock)
         conditions = msgspec.structs.replace(conditions, status="running", stopped_by=None, finished_at=None)
         write_conditions(run_dir, conditions)
+        _copy_layers(scenario, run_dir)
         with (
             embedded(scenario, log=run_dir / BACKEND_FILE) as entries,
             RunProgress(len(plan.jobs) - len(journal.finished), quiet=options.quiet) as progress,
@@ -286,6 +288,13 @@ def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) 
         ),
         clock_proof=last_proof(),
     )
+
+
+def _copy_layers(scenario: Scenario, run_dir: Path) -> None:
+    """The scenario's own layers go with the run: the reading half needs no scenario file."""
+    if scenario.layers:
+        texts = [Path(name).read_text(encoding="utf-8").rstrip() for name in scenario.layers]
+        (run_dir / LAYERS_FILE).write_text("\n".join(texts) + "\n", encoding="utf-8")
 
 
 def _now() -> str:

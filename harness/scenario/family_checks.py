@@ -72,7 +72,7 @@ def check_family_cell(placed: Placed, tree: Mapping[str, object], findings: Find
 
 
 def check_references(tree: dict[str, object], folder: FilePath, findings: Findings) -> list[bytes]:
-    """Resolve the reference files and the mask, which are named relative to the scenario, and give their bytes."""
+    """Resolve the files that the scenario names relative to itself (references, mask, layers); give their bytes."""
     found: list[bytes] = []
     names = [(("references", index), name) for index, name in enumerate(as_list(tree.get("references")))]
     resolved: list[object] = []
@@ -87,6 +87,11 @@ def check_references(tree: dict[str, object], folder: FilePath, findings: Findin
                 f"{most} reference images are asked for, and {len(names)} files are named",
                 f"name {most} files, or leave `references` out to have pictures made up",
             )
+    if isinstance(tree.get("layers"), list):
+        tree["layers"] = [
+            _resolve(("layers", index), name, folder, (".yaml", ".yml"), findings, found)
+            for index, name in enumerate(as_list(tree["layers"]))
+        ]
     if "mask_file" in tree:
         tree["mask_file"] = _resolve(("mask_file",), tree["mask_file"], folder, (".png",), findings, found)
     return found

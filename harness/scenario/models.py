@@ -238,6 +238,9 @@ class Scenario(_Model):
     link_check: f.Tuple[f.Age] = Field(
         (), description="Ages at which results given as links are fetched again, by `harness links`: [1h, 23h, 25h]."
     )
+    layers: f.Tuple[str] = Field(
+        (), description="Files of further layers to recognise, beside this one; docs/layers.md has their form."
+    )
     record_prompts: bool = Field(False, description="Write the prompts' text into the journal.")
     defaults: RequestFields = Field(RequestFields(), description="Request fields that every cell shares.")
     matrix: Matrix = Field(Matrix(), description="Axes that are crossed into cells.")
