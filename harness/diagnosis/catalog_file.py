@@ -24,8 +24,8 @@ _WORDS: Mapping[str, Sequence[str]] = {
     "class": CLASSES, "bytes_reset_it": BYTES_RESET, "backend_goes_on": GOES_ON, "grade": GRADES,
 }  # fmt: skip
 FIELDS = (
-    *REQUIRED, *_TEXTS, *_WORDS, "default_s", "defaults_seen_s", "max_s", "late_s", "signature", "signatures", "log",
-    "names_the_layer", "confused_with", "source",
+    *REQUIRED, *_TEXTS, *_WORDS, "default_s", "defaults_seen_s", "max_s", "early_s", "late_s", "signature", "signatures",
+    "log", "names_the_layer", "confused_with", "source",
 )  # fmt: skip
 _PARTS = ("status", "headers", "body", "error", "exception")
 
@@ -90,9 +90,9 @@ def _layer(reader: _Reader, entry: Lined) -> Layer | None:
     for name, words in _WORDS.items():
         if name in fields:
             values["layer_class" if name == "class" else name] = _word(reader, fields[name], name, words)
-    for name in ("default_s", "max_s", "late_s"):
+    for name in ("default_s", "max_s", "early_s", "late_s"):
         values[name] = _seconds(reader, fields[name], name) if name in fields else None
-    values["late_s"] = values["late_s"] or 0.0
+    values["early_s"], values["late_s"] = values["early_s"] or 0.0, values["late_s"] or 0.0
     for name, one in (("kinds", _kind), ("defaults_seen_s", _number), ("log", _pattern), ("source", _plain)):
         values[name] = _list(reader, fields[name], name, one) if name in fields else ()
     values["names_the_layer"] = _flag(reader, fields.get("names_the_layer"))

@@ -41,13 +41,13 @@ def _minus(end: float | None, start: float | None) -> float | None:
     return None if end is None or start is None else end - start
 
 
-def agrees(elapsed: float | None, cap_s: float, late_ms: float = 0.0) -> bool:
-    """Whether an elapsed time is what a cap of `cap_s` would leave, seen up to `late_ms` late by ourselves."""
+def agrees(elapsed: float | None, cap_s: float, late_ms: float = 0.0, early_ms: float = 0.0) -> bool:
+    """Whether an elapsed time is what a cap of `cap_s` would leave, up to `late_ms` late or `early_ms` early."""
     if elapsed is None:
         return False
     cap = cap_s * 1000
     slack = max(cap * LATE, min(max(cap * SLACK_SHARE, MIN_SLACK_MS), MAX_SLACK_MS))
-    return cap * (1 - EARLY) <= elapsed <= cap + slack + late_ms
+    return cap * (1 - EARLY) - early_ms <= elapsed <= cap + slack + late_ms
 
 
 def late_ms(job: Mapping[str, Any]) -> float:

@@ -51,7 +51,7 @@ def declared_fits(evidence: Evidence, chain: Iterable[LayerCap], catalog: Sequen
     for one in chain:
         layer = _entry(catalog, one)
         elapsed = evidence.elapsed.get(one.kind)
-        if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.late_ms + _tick_ms(layer)):
+        if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.late_ms + _late_ms(layer), _early_ms(layer)):
             setting = one.setting or (layer.setting if layer else None)
             found.append(Fit(one.product, one.layer, setting, one.cap_s, one.kind, elapsed, "declared", layer))
     return found
@@ -89,7 +89,7 @@ def _caps_of(evidence: Evidence, layer: Layer, chain: Sequence[LayerCap], tries:
         elapsed = evidence.elapsed.get(kind)
         for count in tries:
             pauses_ms = (count - 1) * LONGEST_PAUSE_S * 1000
-            if agrees(elapsed, cap_s * count, evidence.late_ms + pauses_ms + _tick_ms(layer)):
+            if agrees(elapsed, cap_s * count, evidence.late_ms + pauses_ms + _late_ms(layer), _early_ms(layer)):
                 yield Fit(layer.product, name, setting, cap_s, kind, elapsed, ground, layer, count)
                 break
 
@@ -130,8 +130,12 @@ def _wrapped(layer: Layer, chain: Sequence[LayerCap], catalog: Sequence[Layer]) 
     return found[0] if len({one.product for one in found}) == 1 else None
 
 
-def _tick_ms(layer: Layer | None) -> float:
+def _late_ms(layer: Layer | None) -> float:
     return 0.0 if layer is None else layer.late_s * 1000
+
+
+def _early_ms(layer: Layer | None) -> float:
+    return 0.0 if layer is None else layer.early_s * 1000
 
 
 def _near(elapsed: float | None, layer: Layer) -> float | None:

@@ -81,6 +81,9 @@ class Layer:
     default_s: float | None = None  # 0: known to be off
     defaults_seen_s: tuple[float, ...] = ()
     max_s: float | None = None
+    early_s: float = (
+        0.0  # how much before the cap it may fire: a timer that counts the turns of the wall clock's seconds
+    )
     late_s: float = 0.0  # how much after the cap its cut may be seen: its timer's tick, or a close that it delays
     set_by: str | None = None
     signatures: tuple[Signature, ...] = ()  # any of them
