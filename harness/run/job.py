@@ -14,10 +14,11 @@ from pathlib import Path
 from harness.events import Attempt, JobEvent
 from harness.plan import Job
 from harness.routes.base import Answer, Call, ExchangeFailed, Route, Target
+from harness.run.attempt import Exchange, make_attempt
 from harness.run.images import Decoded, decode_image
 from harness.run.lag import LagMeter
 from harness.run.linkbook import Kept, LinkBook
-from harness.run.record import Exchange, JobFacts, make_attempt, make_event
+from harness.run.record import JobFacts, make_event
 from harness.run.references import References
 from harness.run.retry import RetryPolicy
 from harness.run.salt import prompt_hash

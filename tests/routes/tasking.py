@@ -9,7 +9,8 @@ import msgspec
 
 from harness.routes.base import Answer
 from harness.routes.tasks import Task, read_task
-from harness.run.record import Exchange, make_attempt, outcome_of
+from harness.run.attempt import Exchange, make_attempt
+from harness.run.record import outcome_of
 from harness.scenario.families import FamilyOptions, TaskOptions
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
