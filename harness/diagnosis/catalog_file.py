@@ -24,8 +24,8 @@ _WORDS: Mapping[str, Sequence[str]] = {
     "class": CLASSES, "bytes_reset_it": BYTES_RESET, "backend_goes_on": GOES_ON, "grade": GRADES,
 }  # fmt: skip
 FIELDS = (
-    *REQUIRED, *_TEXTS, *_WORDS, "default_s", "defaults_seen_s", "max_s", "early_s", "late_s", "signature", "signatures",
-    "log", "names_the_layer", "confused_with", "source",
+    *REQUIRED, *_TEXTS, *_WORDS, "default_s", "defaults_seen_s", "max_s", "early_s", "late_s", "signature",
+    "signatures", "log", "names_the_layer", "confused_with", "source",
 )  # fmt: skip
 _PARTS = ("status", "headers", "body", "error", "exception")
 

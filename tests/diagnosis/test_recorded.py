@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.diagnosis.catalog import load_catalog
 from tests.layers.expect import GIVES_UP, attributable
 from tests.layers.observation import read
 from tests.layers.score import Scored, judged
@@ -50,3 +51,14 @@ def test_what_the_backend_finished_is_known_from_its_log_and_then_the_cut_is_pro
         if one.observation.situation in attributable(one.recording.layer):
             assert one.observation.truth.finished is True
             assert (one.verdict.backend_finished, one.verdict.grade) == (True, "proven"), (one.name, one.verdict)
+
+
+# Of those layers that write down why they gave up, and whose log the rig keeps.
+SPEAKS = ("apache", "caddy", "gunicorn-new", "gunicorn-old", "haproxy", "nginx")
+
+
+@pytest.mark.parametrize("layer", SPEAKS)
+def test_what_a_layer_logs_when_it_gives_up_is_in_the_catalog(layer: str) -> None:
+    recording = next(one for one in RECORDED if one.layer == layer)
+    patterns = [pattern for one in load_catalog() if one.product == recording.product for pattern in one.log]
+    assert [line for line in recording.log if any(pattern.search(line) for pattern in patterns)] != []
