@@ -53,6 +53,8 @@ def explain(layer: Layer) -> Iterator[str]:
     )
     most = "" if layer.max_s is None else f", at most {layer.max_s:g} s"
     yield from _part("default", f"{seconds(layer.default_s)}{most}{seen}")
+    if layer.late_s:
+        yield from _part("", f"may show up to {layer.late_s:g} s late: its timer ticks")
     yield from _part("counts", ", ".join(kind.replace("_", " ") for kind in layer.kinds))
     for at, signature in enumerate(layer.signatures):
         yield from _part("looks like" if at == 0 else "or", looks(signature))

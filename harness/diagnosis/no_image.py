@@ -27,6 +27,10 @@ def _explain(verdict: VerdictName) -> Explain:
             facts.append(f"image: {row['image_problems']}")
         if isinstance(row["notes"], str):
             facts.append(f"notes: {row['notes']}")
+        kept_alive = row["sse_comments"] == row["sse_comments"] and row["sse_comments"] > 0
+        if kept_alive or "keepalive_events" in str(row["notes"] or ""):
+            # Bytes flowed to the end, so no idle cap on the way could see that nothing was made.
+            facts.append("keep-alives flowed until the end: they hide a dead upstream from every idle cap")
         ended = "the response ended in order" if row["ended"] == "complete" else f"ended: {row['ended']}"
         rows = [EvidenceRow(fact=fact) for fact in facts] + [EvidenceRow(fact=ended, points="context")]
         # Cut in the middle: its duration is at least this. Ended in order: it has no duration to speak of.

@@ -138,6 +138,7 @@ def _derived() -> tuple[Column, ...]:
         Column("reply_headers", "text", f"CASE WHEN {_UNDELIVERED} THEN last.headers::VARCHAR END"),
         Column("reply_request_id", "text", f"CASE WHEN {_UNDELIVERED} THEN last.request_id END"),
         Column("client_request_id", "text", f"CASE WHEN {_UNDELIVERED} THEN last.client_request_id END"),
+        Column("sse_comments", "number", "last.sse_comments"),
         Column("has_request_id", "number", "(last.request_id IS NOT NULL)::INT"),
         Column("other_ids", "text", f"CASE WHEN {_UNDELIVERED} THEN last.ids::VARCHAR END"),
         Column("body_head", "text", "last.body_head"),

@@ -26,6 +26,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(https?://[^\s/?#\"'<>]{1,200})[^\s\"'<>]{0,2000}"), r"\1/[path]"),
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b"), "[ip]"),
     (re.compile(r"(?:/home|/Users|/root|/var|/srv|/opt)/[^\s\"'<>:]{1,300}"), "[path]"),
+    # A traceback's files, wherever they are installed.
+    (re.compile(r"(?:/[A-Za-z0-9_.@+\-]{1,100}){2,30}\.(?:py|pyc|js|mjs|cjs|ts|so|rb|go|java|php|rs)\b"), "[path]"),
     (re.compile(r"[A-Za-z0-9+/_\-]{64,100000}={0,2}"), "[blob]"),
 )
 

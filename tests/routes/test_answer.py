@@ -31,8 +31,11 @@ PARTIAL = frame("image_generation.partial_image", b64_json=B64, partial_image_in
 COMPLETED = frame("image_generation.completed", b64_json=B64, usage=USAGE, **SHARED)
 
 
-def read(*chunks: bytes, content_type: str = "text/event-stream", whole: bool = True) -> Answer:
+def read(
+    *chunks: bytes, content_type: str = "text/event-stream", whole: bool = True, status: int | None = None
+) -> Answer:
     trace = Trace(Caps())
+    trace.http_status = status
     trace.headers = [("content-type", content_type)]
     for number, chunk in enumerate(chunks, start=1):
         trace.body.add(chunk, at(number * 1000))
@@ -137,6 +140,31 @@ def test_an_error_that_is_a_text_or_a_number_code_is_read() -> None:
     assert numbered.code == "429"
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"message": "Endpoint request timed out"}, (None, None, "Endpoint request timed out")),
+        ({"code": "IDLE_TIMEOUT", "message": "150s reached"}, (None, "IDLE_TIMEOUT", "150s reached")),
+        ({"errorType": "Sandbox.Timedout", "errorMessage": "timed out"}, ("Sandbox.Timedout", None, "timed out")),
+        ({"error_code": 524, "error_name": "origin_response_timeout"}, ("origin_response_timeout", "524", None)),
+        (
+            {"statusCode": 504, "code": "FST_X", "error": "Gateway Timeout", "message": "It took long"},
+            (None, "FST_X", "It took long"),
+        ),
+    ],
+)
+def test_a_layers_own_error_without_an_envelope_is_read_on_a_failure(
+    body: dict[str, Any], said: tuple[str | None, ...]
+) -> None:
+    error = read(json.dumps(body).encode(), content_type="application/json", status=504).error
+    assert error is not None
+    assert (error.type, error.code, error.message) == said
+
+
+def test_a_message_in_a_success_is_no_error() -> None:
+    assert read(b'{"message": "hello"}', content_type="application/json", status=200).error is None
+
+
 def test_a_moderation_stage_is_kept_and_a_prompt_in_the_message_is_not() -> None:
     trace = Trace(Caps())
     error = {"message": "Rejected: paint my cat Mimi in blue", "code": "moderation_blocked", "type": "t",
@@ -179,7 +207,7 @@ def test_arbitrary_bytes_never_raise(body: bytes, content_type: str) -> None:
     read(body, content_type=content_type)
 
 
-WORDS = st.sampled_from(["data", "error", "usage", "size", "type", "b64_json", "code", "message"])
+WORDS = st.sampled_from(["data", "error", "usage", "size", "type", "b64_json", "code", "message", "errorType"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=5),
@@ -192,4 +220,5 @@ JSON = st.recursive(
 def test_arbitrary_json_never_raises(value: Any) -> None:
     text = json.dumps(value).encode()
     read(text, content_type="application/json")
+    read(text, content_type="application/json", status=502)
     read(b"event: image_generation.completed\ndata: " + text + b"\n\n")

@@ -75,3 +75,16 @@ def test_only_allow_listed_headers_are_kept() -> None:
     assert set(evidence) == {"retry-after", "x-ratelimit-limit-requests", "server"}
     assert len(evidence["server"]) == 200
     assert ids == {"x-request-id": "req_1"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/app/server/proxy.py", "/usr/lib/python3/dist-packages/x/y.py", "/srv/node_modules/a-b/index.mjs"]
+)
+def test_the_files_of_a_traceback_are_nobodys_business(path: str) -> None:
+    head = Scrubber(prompt="a prompt that nobody repeats").head(f'File "{path}", line 3, in call')
+    assert head == 'File "[path]", line 3, in call'
+
+
+def test_the_path_of_an_endpoint_stays() -> None:
+    text = "Invalid URL (POST /v1/images/generations)"
+    assert Scrubber(prompt="a prompt that nobody repeats").head(text) == text
