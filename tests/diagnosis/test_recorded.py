@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from harness.diagnosis.catalog import load_catalog
-from tests.layers.expect import GIVES_UP, attributable
+from tests.layers.expect import GIVES_UP, NOT_TOLD, attributable
 from tests.layers.observation import read
 from tests.layers.score import Scored, judged
 from tests.layers.situations import SITUATIONS
@@ -44,6 +44,12 @@ def test_nearly_all_that_can_be_attributed_is_attributed(with_log: bool) -> None
     can = [one for one in found if one.observation.situation in attributable(one.recording.layer)]
     missed = [(one.name, one.verdict) for one in can if one.mark != "right"]
     assert len(missed) <= (1 - WANTED) * len(can), (len(missed), len(can), missed)
+
+
+def test_what_is_not_attributed_is_a_list_with_the_right_one_in_it() -> None:
+    rest = [one for one in judged(RECORDED, declared=True, with_log=False) if one.mark not in ("right", "list")]
+    found = {(one.recording.layer, one.observation.situation): one.verdict for one in rest}
+    assert {key: verdict for key, verdict in found.items() if key not in NOT_TOLD} == {}
 
 
 def test_what_the_backend_finished_is_known_from_its_log_and_then_the_cut_is_proven() -> None:
