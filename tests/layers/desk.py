@@ -15,7 +15,7 @@ from tests.layers import backend
 from tests.layers.client import Calls, Client, Told, as_event
 from tests.layers.observation import Observation, Recording, lean
 from tests.layers.process import dead_port
-from tests.layers.rig import KEY, settle, world
+from tests.layers.rig import KEY, prepare, settle, world
 from tests.layers.situations import SITUATIONS
 
 
@@ -23,6 +23,7 @@ def observe(clients: Sequence[Client], folder: Path) -> list[Recording]:
     """All of them at once, each with one call in each situation."""
     log = folder / "truth-clients.jsonl"
     with dead_port() as dead, spawn(world(), log=log) as sim, ThreadPoolExecutor(len(clients)) as pool:
+        prepare(sim)
         live = sim.entries["direct"]
 
         def call(client: Client) -> Sequence[Told]:

@@ -28,6 +28,7 @@ KEY = "sk-sim-" + "layers"
 OURS_S = 60  # our own cap: nothing here needs as long, and it is no layer's
 AT_ONCE = 32
 MOST_LOG_LINES = 40
+SHAPE = {"quality": "low", "size": "1024x1024"}
 
 
 def world(layers: Mapping[str, Any] | None = None, faults: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -39,6 +40,19 @@ def settle(sim: Running) -> None:
     """Let the work that nobody waits for any more be done at once, so that its record says how it ended."""
     httpx.post(sim.entries["direct"].removesuffix("/v1") + "/sim/clock", json={"advance_s": 60}, timeout=5)
     time.sleep(0.5)
+
+
+def prepare(sim: Running) -> None:
+    """Have the API's pictures drawn now: on a busy machine that takes seconds, and a break would come at a cap."""
+    body = {"model": "gpt-image-2", "prompt": "warm-up", "n": 3, **SHAPE}
+    headers = {"authorization": f"Bearer {KEY}"}
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(
+            httpx.post, f"{sim.entries['direct']}/images/generations", json=body, headers=headers, timeout=60
+        )
+        while not asked.done():
+            settle(sim)
+        asked.result().raise_for_status()
 
 
 def observe(servers: Sequence[Server], folder: Path) -> list[Recording]:
@@ -54,6 +68,7 @@ def observe(servers: Sequence[Server], folder: Path) -> list[Recording]:
     with ExitStack() as stack:
         dead = stack.enter_context(dead_port())
         sim = stack.enter_context(spawn(world(entries, faults), log=log))
+        prepare(sim)
         fronts = _started(servers, sim, dead, folder, stack)
         events = run(servers, fronts, folder)
         settle(sim)
@@ -132,7 +147,7 @@ def _run(
         "why": "Which layer gave up, behind the real ones.",
         "model": model,
         "prompts": ["A red apple on a white table"],
-        "defaults": {"quality": "low", "size": "1024x1024"},
+        "defaults": SHAPE,
         "routes": dict(routes),
         "matrix": {"include": list(include)},
         "timeouts": {"total": OURS_S},

@@ -147,8 +147,8 @@ def test_being_allowed_spares_no_other_rule() -> None:
     ids=range(13),
 )
 def test_hostile_text_is_scanned_in_linear_time(text: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     for view in views(text):
         looks_private(view[:2000])
         list(find(view))
-    assert time.monotonic() - begun < 6
+    assert time.process_time() - begun < 6

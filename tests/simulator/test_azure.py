@@ -151,7 +151,7 @@ def test_a_minute_of_silence_is_a_408_while_the_image_is_made_and_billed(tmp_pat
 
 
 def test_a_cap_in_front_of_azure_shows_azures_page() -> None:
-    layers = {"azure": {"speaks": "azure", "cap_s": 5}}
+    layers = {"azure": {"speaks": "azure", "cap_s": 1}}
     with spawn({"time_scale": 100, "layers": layers}) as sim:
         assert post(sim, DEPLOYED, SHAPE).json()["error"]["code"] == "Timeout"
 
