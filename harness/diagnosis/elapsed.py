@@ -25,6 +25,8 @@ def elapsed_ms(job: Mapping[str, Any], kind: str) -> float | None:
     end, last_byte = job["mark_ended_at_ms"], job["mark_last_byte_at_ms"]
     if kind == "total":
         return _minus(end, began)
+    if first_byte is None and job["http_status"] is not None and kind in ("first_byte", "idle"):
+        return None  # something came, and nobody noted when
     if kind == "request_read":
         return _minus(first_byte if first_byte is not None else end, began) if sent is None else None
     if kind == "connect":

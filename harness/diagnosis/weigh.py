@@ -196,11 +196,18 @@ def _open(one: Evidence, scene: Scene, looked: EvidenceRow) -> Attribution:
                 points="against",
             )
         )
-    names = list(dict.fromkeys(layer.product for layer in scene.signed))
+    # A declared cap whose clock is not in this evidence cannot be ruled out either.
+    unclocked = [c for c in scene.chain if c.cap_s is not None and c.kind not in one.elapsed]
+    for cap in unclocked[:3]:
+        clock = cap.kind.replace("_", " ")
+        fact = f"{cap.layer} ({cap.product or 'no product named'}): its {clock} clock is not known here"
+        rows.append(EvidenceRow(fact=fact, points="context"))
+    names = list(dict.fromkeys((*(layer.product for layer in scene.signed), *(c.layer for c in unclocked))))
     settle = "the log of the hops on this route, or of the backend, for the ids of this job"
     if names:
+        settle = f"the log of {' or '.join(names[:4])} for this moment"
         settings = ", ".join(dict.fromkeys(layer.setting for layer in scene.signed[:4]))
-        settle = f"the log of {' or '.join(names[:4])} for this moment; and the value of {settings}, declared as chain"
+        settle += f"; and the value of {settings}, declared as chain" if settings else ""
     return Attribution(
         grade="undetermined",
         evidence=tuple(rows),
