@@ -46,11 +46,14 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     metric: str
-    statistic: str  # p50, p90, p95, p99, max, share, mean
+    statistic: str  # p50, p90, p95, p99, max, share, mean, time
     comparison: Literal["<", "<=", ">", ">="]
     value: float
     unit: str
     where: dict[str, str] = {}
+    inner_comparison: Literal["<", "<=", ">", ">="] | None = None  # of share(clock > time): which jobs are counted
+    inner_value: float | None = None  # ms
+    images: int | None = None  # of a batch: how many
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,10 +33,11 @@ from harness.frame.schema import LEFT_OUT, UNREAD
 __all__ = ["LEFT_OUT", "UNREAD", "frame_of", "load_frame", "parsed"]
 
 
-def load_frame(path: Path, *, lean: bool = False) -> tuple[pd.DataFrame, list[BadLine]]:
+def load_frame(path: Path, *, lean: bool = False, also: frozenset[str] = frozenset()) -> tuple[pd.DataFrame, list[BadLine]]:
     """Read a journal into columns; lines that are not events come back beside them, never silently dropped.
 
-    `lean` leaves out what neither rules nor reports look at (`UNREAD`): it would cost time and memory.
+    `lean` leaves out what neither rules nor reports look at (`UNREAD`, but for those in `also`): it would cost time and
+    memory.
 
     Raises:
         UsageProblem: the file cannot be read.
@@ -44,7 +45,7 @@ def load_frame(path: Path, *, lean: bool = False) -> tuple[pd.DataFrame, list[Ba
     try:
         bad: list[BadLine] = []
         try:
-            frame = scan(path, without=UNREAD if lean else frozenset())
+            frame = scan(path, without=UNREAD - also if lean else frozenset())
         except NotAllEvents:
             frame = _without_bad_lines(path, bad)
         # A job that was sent again on request has two events; the later one is its outcome.

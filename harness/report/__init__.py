@@ -35,10 +35,11 @@ def write_report(run_dir: Path) -> ReportPaths:
     from harness.frame import load_frame
     from harness.report.build import summarize
     from harness.report.html import render
+    from harness.report.objectives import also_read
 
     conditions = read_conditions(run_dir)
     diagnosis, verdicts = read_diagnosis(run_dir)
-    frame, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=True)
+    frame, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=True, also=also_read(conditions.objectives))
     paths = ReportPaths(summary=run_dir / SUMMARY_FILE, html=run_dir / REPORT_FILE)
     checks = read_link_checks(run_dir / EVENTS_FILE)
     write_summary(paths.summary, summarize(conditions, frame, diagnosis, verdicts, len(bad_lines), checks))

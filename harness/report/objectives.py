@@ -5,6 +5,8 @@
 * A share with enough jobs for one of them to weigh less than the limit is judged by its value; with fewer by its
   Wilson interval. A limit of 0 or 1 is a statement about these very jobs and is judged as it stands.
 * Maximum and mean of a clock with cut jobs are known from below only.
+* A cost per image is a ratio of two sums (`harness.report.price`), a batch one moment of the run (`harness.report.batch`)
+  and a share beyond a time one point of the clock's curve (`harness.report.beyond`).
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ import numpy as np
 import pandas as pd
 
 from harness.conditions import Objective
-from harness.report.jobs import NOT_JUDGED, clock_curve, estimate, is_in, none_if_nan, numbers, rounded
+from harness.report.batch import BATCH_COLUMNS, time_of_image
+from harness.report.beyond import share_beyond
+from harness.report.jobs import NOT_JUDGED, clock_curve, estimate, is_in, none_if_nan, rounded
 from harness.report.model import Estimate, ObjectiveResult, ObjectiveState
-from harness.stats import Curve, proportion, survival
+from harness.report.price import cost_per_image
+from harness.stats import Curve, proportion, sample_floor
 
 _SCALE = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "usd": 1.0, "$": 1.0, "%": 0.01, "share": 1.0, "": 1.0}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -60,14 +65,15 @@ def _judge(objective: Objective, frame: pd.DataFrame) -> _Judged:
         return "inconclusive", "no job matches", _NOTHING
     if objective.metric == "error_rate":
         return _share(objective, jobs, scale)
+    if objective.metric == "batch_ms":
+        return _batch(objective, jobs, scale)
     if objective.metric not in jobs.columns:
         return "inconclusive", f"the metric {objective.metric} is not known", _NOTHING
-    values = numbers(jobs, objective.metric)
-    curve = (
-        survival(values[~np.isnan(values)], np.zeros(int(np.count_nonzero(~np.isnan(values))), dtype=np.bool_))
-        if objective.metric == "cost_usd"
-        else clock_curve(jobs, objective.metric)
-    )
+    if objective.metric == "cost_usd":
+        return _cost(objective, jobs, scale)
+    curve = clock_curve(jobs, objective.metric)
+    if objective.statistic == "share":
+        return _beyond(objective, curve, scale)
     return _clock(objective, curve, scale)
 
 
@@ -101,21 +107,83 @@ def _share(objective: Objective, jobs: pd.DataFrame, scale: float) -> _Judged:
     found = proportion(failed, n)
     if found.share is None or found.low is None or found.high is None:
         return "inconclusive", "no job was seen to its end", _NOTHING
+    counted = f"{failed} of {n} failed"
+    return _judged_share(objective, found.share, found.low, found.high, n, 0, counted, scale)
+
+
+def _beyond(objective: Objective, curve: Curve, scale: float) -> _Judged:
+    if objective.inner_comparison is None or objective.inner_value is None:
+        return "inconclusive", f"share of {objective.metric} is not defined", _NOTHING
+    if curve.n == 0:
+        return "inconclusive", "no job gave a value", _NOTHING
+    found = share_beyond(curve, objective.inner_comparison, objective.inner_value)
+    return _judged_share(objective, found.share, found.low, found.high, curve.n, curve.censored, found.why, scale)
+
+
+def _judged_share(
+    objective: Objective,
+    share: float | None,
+    low: float,
+    high: float,
+    n: int,
+    censored: int,
+    counted: str,
+    scale: float,
+) -> _Judged:
+    """A share by its value where each job weighs less than the limit; with fewer jobs, or unknown, by its interval."""
     limit = objective.value * scale
     floor = math.ceil(1 / min(limit, 1 - limit)) if 0 < limit < 1 else 1
     value = Estimate(
-        value=rounded(found.share / scale, 6),
-        low=rounded(found.low / scale, 6),
-        high=rounded(found.high / scale, 6),
+        value=rounded(None if share is None else share / scale, 6),
+        low=rounded(low / scale, 6),
+        high=rounded(high / scale, 6),
         n=n,
+        censored=censored,
         thin=n < floor,
         floor=floor,
     )
     good = _COMPARE[objective.comparison]
-    counted = f"{failed} of {n} failed"
-    if n >= floor:
-        return ("pass" if good(found.share, limit) else "fail"), counted, value
-    return (*_by_interval(good, limit, found.low, found.high, counted, n, floor), value)
+    if share is not None and n >= floor:
+        return ("pass" if good(share, limit) else "fail"), counted, value
+    return (*_by_interval(good, limit, low, high, counted, n, floor), value)
+
+
+def _cost(objective: Objective, jobs: pd.DataFrame, scale: float) -> _Judged:
+    if objective.statistic != "mean":
+        return "inconclusive", f"{objective.statistic} of {objective.metric} is not defined", _NOTHING
+    found = cost_per_image(jobs)
+    if found.usd is None:
+        return "inconclusive", found.why, _NOTHING
+    limit, floor, good = objective.value * scale, sample_floor(0.5), _COMPARE[objective.comparison]
+    value = Estimate(
+        value=rounded(found.usd / scale, 6),
+        low=None if found.low is None else rounded(found.low / scale, 6),
+        high=None if found.high is None else rounded(found.high / scale, 6),
+        n=found.jobs,
+        thin=found.jobs < floor,
+        floor=floor,
+    )
+    if found.jobs >= floor:
+        return ("pass" if good(found.usd, limit) else "fail"), found.why, value
+    low = 0.0 if found.low is None else found.low
+    high = math.inf if found.high is None else found.high
+    return (*_by_interval(good, limit, low, high, found.why, found.jobs, floor), value)
+
+
+def _batch(objective: Objective, jobs: pd.DataFrame, scale: float) -> _Judged:
+    """One moment of this very run: judged as it stands."""
+    found = time_of_image(jobs, objective.images or 1)
+    good, limit = _COMPARE[objective.comparison], objective.value * scale
+    value = Estimate(
+        value=None if found.at_ms is None else rounded(found.at_ms / scale),
+        n=found.jobs,
+        beyond=None if found.beyond_ms is None else rounded(found.beyond_ms / scale),
+    )
+    if found.at_ms is not None:
+        return ("pass" if good(found.at_ms, limit) else "fail"), found.why, value
+    if found.beyond_ms is None:
+        return "inconclusive", found.why, value
+    return _known_from_below(good, limit, found.beyond_ms), found.why, value
 
 
 def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
@@ -170,7 +238,8 @@ def _by_interval(
         return "pass", f"{counted}; the whole interval meets it"
     if not any(ends):
         return "fail", f"{counted}; the whole interval misses it"
-    return "inconclusive", f"{counted}; the interval holds the limit, and {floor} jobs would be needed instead of {n}"
+    needed = f", and {floor} jobs would be needed instead of {n}" if n < floor else ""
+    return "inconclusive", f"{counted}; the interval holds the limit{needed}"
 
 
 def _known_from_below(good: Callable[[float, float], bool], limit: float, known: float) -> ObjectiveState:
@@ -183,3 +252,8 @@ def _known_from_below(good: Callable[[float, float], bool], limit: float, known:
 
 def judge_all(objectives: Sequence[Objective], frame: pd.DataFrame) -> tuple[ObjectiveResult, ...]:
     return tuple(judge(objective, frame) for objective in objectives)
+
+
+def also_read(objectives: Sequence[Objective]) -> frozenset[str]:
+    """Columns that a lean reading leaves out and these objectives need."""
+    return BATCH_COLUMNS if any(objective.metric == "batch_ms" for objective in objectives) else frozenset()
