@@ -100,8 +100,8 @@ def _stands_out(logs: FloatArray, counts: npt.NDArray[np.int64]) -> npt.NDArray[
 def _smooth_share(logs: FloatArray) -> FloatArray:
     """The share of a smooth crowd that each time's window would hold: Gaussian kernels of `BANDWIDTH`."""
     n = logs.size
-    # On a grid: a million times would make a million kernels a million times.
-    grid = np.arange(logs[0] - 4 * BANDWIDTH, logs[-1] + 4 * BANDWIDTH, BANDWIDTH / 8)
+    # On a grid, longer than the kernel: a million times would make a million kernels a million times.
+    grid = np.arange(logs[0] - 6 * BANDWIDTH, logs[-1] + 6 * BANDWIDTH, BANDWIDTH / 8)
     weights, _ = np.histogram(logs, bins=np.append(grid, grid[-1] + BANDWIDTH / 8))
     reach = np.arange(-32, 33) * (BANDWIDTH / 8)
     kernel = np.exp(-0.5 * (reach / BANDWIDTH) ** 2)

@@ -64,3 +64,7 @@ def test_no_list_of_numbers_makes_it_fall_over(values: list[float]) -> None:
     for one in constants(values):
         assert one.count >= FEWEST
         assert len(one.members) == one.count
+
+
+def test_times_that_are_equal_to_the_last_digit_are_a_constant() -> None:
+    assert constants([1.0] * 5)[0].at == 1.0
