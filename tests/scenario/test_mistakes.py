@@ -89,6 +89,8 @@ def with_defaults(rest: str) -> str:
         ),
         (GOOD + "objectives: [p95(final_img_ms) < 9s]\n", 7, "no metric `final_img_ms`", "write final_image_ms"),
         (GOOD + "objectives: ['p95(total_ms){quality=high} < 9s']\n", 7, "no cell matches", "matrix"),
+        (GOOD + "objectives: ['900 images under 5min']\n", 7, "such images at most", "or fewer, or raise repeats"),
+        (GOOD + "objectives: ['share(total_ms > 9) < 9%']\n", 7, "not a time with its unit", "write 90s"),
         (GOOD + "why2: {{ x }}\n", 7, "used as a key", "quotes"),
         (GOOD + "x: !!python/object:os.system {}\n", 7, "no field `x`", "known here"),
         (GOOD + "x: &a [*a]\n", 7, "holds itself", "write the value out"),
