@@ -35,7 +35,8 @@ def share_beyond(curve: Curve, comparison: Literal["<", "<=", ">", ">="], ms: fl
     if not cut:
         count = curve.n - near if larger else near
         found = proportion(count, curve.n)
-        assert found.low is not None and found.high is not None
+        assert found.low is not None
+        assert found.high is not None
         return Beyond(found.share, found.low, found.high, f"{count} of {curve.n} jobs")
     done = float(curve.cdf[by - 1]) if by else 0.0
     lows, highs = curve.limits()
