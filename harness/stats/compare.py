@@ -106,17 +106,18 @@ def compare(
     clusters_a, clusters_b, clusters = _clusters(a, b)
     fewest = min(np.unique(clusters_a).size, np.unique(clusters_b).size)
     low = high = ratio_low = ratio_high = p_value = None
+    several = _most_jobs(clusters_a) > 1 or _most_jobs(clusters_b) > 1
     if fewest >= 2:
         least_a, most_a, least_b, most_b = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples)
         limits = _open_sides(a, b, p, confidence)
-        low, high = _kept(percentile_limits(least_b - most_a, most_b - least_a, confidence, fewest), limits)
+        low, high = _kept(percentile_limits(least_b - most_a, most_b - least_a, confidence, fewest, several), limits)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = (
                 np.nan_to_num(least_b / most_a, nan=0.0),
                 np.nan_to_num(most_b / least_a, nan=np.inf, posinf=np.inf),
             )
-        ratio_low, ratio_high = _kept(percentile_limits(*ratios, confidence, fewest), limits)
-        tail_p = bootstrap_p(least_b - most_a, most_b - least_a, fewest)
+        ratio_low, ratio_high = _kept(percentile_limits(*ratios, confidence, fewest, several), limits)
+        tail_p = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
         p_value = _median_p(a, b) if p == 0.5 else tail_p
     effect = Effect(
         p=p,
@@ -193,6 +194,10 @@ def _clusters(a: Arm, b: Arm) -> tuple[IntArray, IntArray, int]:
     if blocks.size == 1:
         where = np.arange(where.size, dtype=np.int64)
     return where[: a.block.size], where[a.block.size :], int(where.max(initial=-1)) + 1
+
+
+def _most_jobs(clusters: IntArray) -> int:
+    return int(np.bincount(clusters).max(initial=0))
 
 
 def _resampled(
