@@ -112,11 +112,11 @@ def test_two_arms_that_are_mostly_cut_say_nothing() -> None:
 
 def test_leaving_the_cut_jobs_out_would_have_hidden_it() -> None:
     a, b = pair(1.3, n=100)
-    cap = float(np.quantile(a, 0.85))
+    cap = float(np.quantile(a, 0.8))
     effect = compare(arm(a, cap), arm(b, cap))
     naive = float(np.median(b[b <= cap]) / np.median(a[a <= cap]))
     assert effect.verdict == "slower"
-    assert naive < 1.15 < (effect.ratio or 0)
+    assert naive < (effect.ratio_low or 0) < 1.3
 
 
 def test_unpaired_cut_arms_are_tested_by_logrank() -> None:
