@@ -1,0 +1,278 @@
+"""Is one arm faster than the other, by how much, and how sure is that?
+
+The effect is a quantile of b against the same quantile of a, as a difference in ms and as a ratio, each with an
+interval from resampled blocks (`harness.stats.bootstrap`). Beside it stands a test (`harness.stats.ranktests`): of the
+median by ranks, of other quantiles by the same resamples, because a rank test says nothing about a tail.
+
+The verdict asks for both. *Faster* and *slower* need the whole interval of the ratio beyond the smallest effect that
+matters, and an adjusted p-value below 1 - confidence. *No difference* is a finding as well: the whole interval inside
+of the effects that do not matter (equivalence: D. J. Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15
+(1987) 657-680, with 95 % where his two tests at 5 % would ask for 90 %, so on the careful side). Everything else is
+inconclusive, and a small number of jobs ends there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from harness.stats.bootstrap import bootstrap_p, draws, percentile_limits, weighted_quantile
+from harness.stats.censored import BoolArray, IntArray
+from harness.stats.holm import holm
+from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, order_statistic_ranks, sample_floor
+from harness.stats.ranktests import akritas_scores, by_block, log_times, logrank_p, paired_p, unpaired_p
+
+EffectVerdict = Literal["faster", "slower", "no_difference", "inconclusive"]
+
+__all__ = ["Arm", "Effect", "EffectVerdict", "adjusted", "compare", "holm"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row a job, arrays of equal length. `times` in ms; where `censored`, the true time is larger.
+
+    `block` and `prompt` are any whole numbers; equal ones in two arms mean the same block and the same prompt. Blocks
+    of two runs that have nothing to do with each other need different numbers.
+
+    Raises:
+        ValueError: lengths differ, or a time is negative or not finite.
+    """
+
+    times: FloatArray
+    censored: BoolArray
+    block: IntArray
+    prompt: IntArray
+
+    def __post_init__(self) -> None:
+        if not self.times.shape == self.censored.shape == self.block.shape == self.prompt.shape:
+            raise ValueError("times, flags, blocks and prompts are not of one length")
+        if not np.isfinite(self.times).all() or (self.times < 0).any():
+            raise ValueError("a time is negative or not finite")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """b against a at the p-quantile. `a`, `b`, `difference`, `low` and `high` in ms; ratios are b / a.
+
+    A quantile that too many cuts keep from being estimable is null, and so is what is made of it; its limits may be
+    known all the same. A null limit is open. `pairs`: combinations of block and prompt that both arms have.
+    """
+
+    p: float
+    a: float | None
+    b: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    n_a: int
+    n_b: int
+    pairs: int
+    censored_a: int
+    censored_b: int
+    p_value: float | None
+    p_adjusted: float | None
+    confidence: float
+    min_effect: float
+    verdict: EffectVerdict
+    why: str
+
+
+def compare(
+    a: Arm,
+    b: Arm,
+    *,
+    p: float = 0.5,
+    min_effect: float = 0.05,
+    confidence: float = INTERVAL_CONFIDENCE,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Effect:
+    """The effect of being in b instead of in a. `p_adjusted` is that of this one comparison; see `adjusted`.
+
+    Raises:
+        ValueError: a share is not between 0 and 1, or the smallest effect is not from 0 to below 1.
+    """
+    if not (0 < p < 1 and 0 < confidence < 1 and 0 <= min_effect < 1):
+        raise ValueError("p and confidence lie strictly between 0 and 1, the smallest effect from 0 to below 1")
+    value_a, value_b = _value(a, p), _value(b, p)
+    known = value_a is not None and value_b is not None
+    clusters_a, clusters_b, clusters = _clusters(a, b)
+    fewest = min(np.unique(clusters_a).size, np.unique(clusters_b).size)
+    low = high = ratio_low = ratio_high = p_value = None
+    several = _most_jobs(clusters_a) > 1 or _most_jobs(clusters_b) > 1
+    if fewest >= 2:
+        least_a, most_a, least_b, most_b = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples)
+        limits = _open_sides(a, b, p, confidence)
+        low, high = _kept(percentile_limits(least_b - most_a, most_b - least_a, confidence, fewest, several), limits)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = (
+                np.nan_to_num(least_b / most_a, nan=0.0),
+                np.nan_to_num(most_b / least_a, nan=np.inf, posinf=np.inf),
+            )
+        ratio_low, ratio_high = _kept(percentile_limits(*ratios, confidence, fewest, several), limits)
+        tail_p = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
+        p_value = _median_p(a, b) if p == 0.5 else tail_p
+    effect = Effect(
+        p=p,
+        a=value_a,
+        b=value_b,
+        difference=value_b - value_a if value_a is not None and value_b is not None else None,
+        low=low,
+        high=high,
+        ratio=value_b / value_a if known and value_a and value_b is not None else None,
+        ratio_low=ratio_low or None,  # 0 is what an infinite quantile of a leaves: open
+        ratio_high=ratio_high,
+        n_a=int(a.times.size),
+        n_b=int(b.times.size),
+        pairs=len(_keys(a) & _keys(b)),
+        censored_a=int(np.count_nonzero(a.censored)),
+        censored_b=int(np.count_nonzero(b.censored)),
+        p_value=p_value,
+        p_adjusted=p_value,
+        confidence=confidence,
+        min_effect=min_effect,
+        verdict="inconclusive",
+        why="",
+    )
+    return _judged(effect)
+
+
+def adjusted(effects: Sequence[Effect]) -> list[Effect]:
+    """The same comparisons with p-values after Holm over all of them, and the verdicts that follow from those."""
+    after = holm([effect.p_value for effect in effects])
+    return [_judged(replace(effect, p_adjusted=p)) for effect, p in zip(effects, after, strict=True)]
+
+
+def _judged(effect: Effect) -> Effect:
+    verdict, why = _verdict(effect)
+    return replace(effect, verdict=verdict, why=why)
+
+
+def _verdict(effect: Effect) -> tuple[EffectVerdict, str]:
+    low, high, least = effect.ratio_low, effect.ratio_high, effect.min_effect
+    if not effect.n_a or not effect.n_b:
+        return "inconclusive", "an arm has no jobs"
+    if low is None and high is None:
+        return "inconclusive", "no interval: too few blocks, or too many jobs cut"
+    slower, faster = low is not None and low > 1 + least, high is not None and high < 1 - least
+    if slower or faster:
+        if effect.p_adjusted is None:
+            return "inconclusive", "the interval is beyond the smallest effect, but there is no test to go with it"
+        if effect.p_adjusted >= 1 - effect.confidence:
+            return "inconclusive", f"p {effect.p_adjusted:.2g} after adjustment does not bear the interval out"
+        return ("slower" if slower else "faster"), f"the whole interval is beyond {least:.0%}, and so is the test"
+    if low is not None and high is not None and 1 - least <= low and high <= 1 + least:
+        return "no_difference", f"the whole interval is within {least:.0%}"
+    floor = sample_floor(effect.p)
+    if min(effect.n_a, effect.n_b) < floor:
+        return "inconclusive", f"fewer than the {floor} jobs that this quantile asks for, and the interval is wide"
+    if low is None or high is None:
+        return "inconclusive", "the interval is open: too few jobs beyond the quantile, or too many cut"
+    return "inconclusive", f"the interval holds effects below and above {least:.0%}"
+
+
+def _value(arm: Arm, p: float) -> float | None:
+    one = np.ones((1, arm.times.size))
+    _, most = weighted_quantile(arm.times, arm.censored, one, p)
+    return float(most[0]) if math.isfinite(most[0]) else None
+
+
+def _clusters(a: Arm, b: Arm) -> tuple[IntArray, IntArray, int]:
+    """What is drawn together: the block of each job, numbered from 0 over both arms; else each job for itself.
+
+    A single block in all says nothing about blocks, so there jobs are drawn as if they were independent.
+    """
+    blocks, where = np.unique(np.concatenate([a.block, b.block]), return_inverse=True)
+    where = where.reshape(-1).astype(np.int64)
+    if blocks.size == 1:
+        where = np.arange(where.size, dtype=np.int64)
+    return where[: a.block.size], where[a.block.size :], int(where.max(initial=-1)) + 1
+
+
+def _most_jobs(clusters: IntArray) -> int:
+    return int(np.bincount(clusters).max(initial=0))
+
+
+def _resampled(
+    a: Arm, b: Arm, clusters_a: IntArray, clusters_b: IntArray, clusters: int, p: float, seed: int, resamples: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """The quantile of each arm in each resample, as pairs (at least, at most)."""
+    pieces: list[tuple[FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    shared = np.intersect1d(clusters_a, clusters_b).size > 0
+    only_a, only_b = np.unique(clusters_a), np.unique(clusters_b)
+    streams = (
+        [(drawn, drawn) for drawn in draws(clusters, resamples, seed, max(a.times.size, b.times.size))]
+        if shared
+        else list(
+            zip(
+                _spread(only_a, clusters, resamples, seed, max(a.times.size, b.times.size)),
+                _spread(only_b, clusters, resamples, seed + 1, max(a.times.size, b.times.size)),
+                strict=True,
+            )
+        )
+    )
+    for drawn_a, drawn_b in streams:
+        pieces.append(
+            (
+                *weighted_quantile(a.times, a.censored, drawn_a[:, clusters_a], p),
+                *weighted_quantile(b.times, b.censored, drawn_b[:, clusters_b], p),
+            )
+        )
+    least_a, most_a, least_b, most_b = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return least_a, most_a, least_b, most_b
+
+
+def _spread(own: IntArray, clusters: int, resamples: int, seed: int, jobs: int) -> list[IntArray]:
+    out = []
+    for drawn in draws(own.size, resamples, seed, jobs):
+        wide = np.zeros((drawn.shape[0], clusters), dtype=np.int64)
+        wide[:, own] = drawn
+        out.append(wide)
+    return out
+
+
+def _open_sides(a: Arm, b: Arm, p: float, confidence: float) -> tuple[bool, bool]:
+    """Whether (low, high) can be told: an arm has to have enough jobs for a limit of its own quantile on that side."""
+    low_a, high_a = order_statistic_ranks(int(a.times.size), p, confidence)
+    low_b, high_b = order_statistic_ranks(int(b.times.size), p, confidence)
+    return low_b is not None and high_a is not None, high_b is not None and low_a is not None
+
+
+def _kept(found: tuple[float | None, float | None], told: tuple[bool, bool]) -> tuple[float | None, float | None]:
+    return (found[0] if told[0] else None), (found[1] if told[1] else None)
+
+
+def _keys(arm: Arm) -> set[tuple[int, int]]:
+    return set(zip(arm.block.tolist(), arm.prompt.tolist(), strict=True))
+
+
+def _median_p(a: Arm, b: Arm) -> float | None:
+    shared = np.intersect1d(a.block, b.block).size
+    blocks_a, blocks_b = np.unique(a.block).size, np.unique(b.block).size
+    paired = bool(_keys(a) & _keys(b)) and 2 * shared >= min(blocks_a, blocks_b) and shared > 1
+    cut = bool(a.censored.any() or b.censored.any())
+    if not cut:
+        values_a, values_b = log_times(a.times), log_times(b.times)
+    else:
+        scores = akritas_scores(np.concatenate([a.times, b.times]), np.concatenate([a.censored, b.censored]))
+        values_a, values_b = scores[: a.times.size], scores[a.times.size :]
+    middle = np.mean if cut else np.median
+    if paired:
+        of_a, of_b = (by_block(v, arm.block, arm.prompt, middle) for v, arm in ((values_a, a), (values_b, b)))
+        return paired_p(of_a, of_b, ranks=not cut)
+    lone = max(blocks_a, blocks_b) == 1 or (blocks_a == a.times.size and blocks_b == b.times.size)
+    if lone and cut:
+        return logrank_p(a.times, a.censored, b.times, b.censored)
+    if not lone:
+        values_a, values_b = (
+            np.array([middle(v[arm.block == block]) for block in np.unique(arm.block)])
+            for v, arm in ((values_a, a), (values_b, b))
+        )
+    return unpaired_p(values_a, values_b, ranks=not cut)
