@@ -51,8 +51,8 @@ class _Share(click.ParamType[float]):
 def command(run_a: Path, run_b: Path, metric: str, min_effect: float, allow: tuple[str, ...], form: str) -> None:
     """Compare RUN_B with RUN_A, the baseline, cell by cell: two hours, two releases, two regions.
 
-    Runs that differ in a setting are refused, unless it is named with --allow. Exit code 0 when B is no worse, 3 when it
-    is worse beyond the smallest effect (or more jobs fail), 4 when that cannot be told.
+    Runs that differ in a setting are refused, unless it is named with --allow. Exit code 0 when B is no worse, 3 when
+    it is worse beyond the smallest effect (or more jobs fail), 4 when that cannot be told.
     """
     from harness.compare import compare_runs
     from harness.compare.text import markdown, text

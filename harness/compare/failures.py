@@ -1,8 +1,8 @@
 """Whether more jobs of the second run ended without an image, over all cells at once.
 
-Cells may fail at rates of their own and be of unequal weight in the two runs, so the jobs are not thrown together: given
-how many failed in a cell altogether, chance alone makes the number among B's jobs hypergeometric, and the sum over cells
-is the convolution of those. The p-value is the exact tail of that sum.
+Cells may fail at rates of their own and be of unequal weight in the two runs, so the jobs are not thrown together.
+Given how many failed in a cell altogether, chance alone makes the number among B's jobs hypergeometric, and the sum
+over cells is the convolution of those. The p-value is the exact tail of that sum.
 
 Source: N. Mantel and W. Haenszel, "Statistical aspects of the analysis of data from retrospective studies of disease",
 Journal of the National Cancer Institute 22 (1959) 719-748, with the exact tail in the place of its chi-square.

@@ -56,8 +56,8 @@ def markdown(found: Comparison) -> str:
         "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]),
         _failures(found),
     ]
-    body = _clean("\n\n".join(parts))
-    return f"{body}\n\n<details><summary>What was compared, and how</summary>\n\n{_clean(chr(10).join(aside))}\n\n</details>\n"
+    folded = f"<details><summary>What was compared, and how</summary>\n\n{_clean(chr(10).join(aside))}\n\n</details>"
+    return f"{_clean((chr(10) * 2).join(parts))}\n\n{folded}\n"
 
 
 def _row(row: CellEffect) -> tuple[str, ...]:
@@ -103,7 +103,8 @@ def _side(side: Side) -> str:
 def _failures(found: Comparison) -> str:
     rows = found.failures
     p = "" if rows.p_value is None else f" (more of them in B: p {rows.p_value:.2g}, one-sided)"
-    return f"Jobs without an image: {fmt.of(rows.failed_a, rows.judged_a)} in A, {fmt.of(rows.failed_b, rows.judged_b)} in B{p}."
+    a, b = fmt.of(rows.failed_a, rows.judged_a), fmt.of(rows.failed_b, rows.judged_b)
+    return f"Jobs without an image: {a} in A, {b} in B{p}."
 
 
 def _method(found: Comparison) -> str:
