@@ -89,6 +89,7 @@ def with_defaults(rest: str) -> str:
         ),
         (GOOD + "objectives: [p95(final_img_ms) < 9s]\n", 7, "no metric `final_img_ms`", "write final_image_ms"),
         (GOOD + "objectives: ['p95(total_ms){quality=high} < 9s']\n", 7, "no cell matches", "matrix"),
+        (GOOD + "objectives:\n  - 'total_ms: p(95)': 9\n", 8, "must be text, not a mapping", "put it in quotes"),
         (GOOD + "objectives: ['900 images under 5min']\n", 7, "such images at most", "or fewer, or raise repeats"),
         (GOOD + "objectives: ['share(total_ms > 9) < 9%']\n", 7, "not a time with its unit", "write 90s"),
         (GOOD + "why2: {{ x }}\n", 7, "used as a key", "quotes"),
