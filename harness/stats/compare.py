@@ -167,7 +167,9 @@ def _verdict(effect: Effect) -> tuple[EffectVerdict, str]:
             return "inconclusive", "the interval is beyond the smallest effect, but there is no test to go with it"
         if effect.p_adjusted >= 1 - effect.confidence:
             return "inconclusive", f"p {effect.p_adjusted:.2g} after adjustment does not bear the interval out"
-        return ("slower" if slower else "faster"), f"the whole interval is beyond {least:.0%}, and so is the test"
+        return ("slower" if slower else "faster"), (
+            f"the whole interval is beyond {least:.0%}, and the test agrees (p {effect.p_adjusted:.2g})"
+        )
     if low is not None and high is not None and 1 - least <= low and high <= 1 + least:
         return "no_difference", f"the whole interval is within {least:.0%}"
     floor = sample_floor(effect.p)
