@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,3 +102,22 @@ def test_figures_out_of_range_are_refused() -> None:
         jobs_for_effect(0.3, 0.0)
     with pytest.raises(ValueError, match="two jobs"):
         careful_log_sd(0.3, 1)
+
+
+@pytest.mark.parametrize("spread", [0.2, 0.36, 0.6])
+def test_the_table_of_the_docs_is_what_the_code_says(spread: float) -> None:
+    row = [
+        jobs_for_width(spread, 0.1),
+        jobs_for_width(spread, 0.1, p=0.9),
+        jobs_for_effect(spread, 0.2),
+        jobs_for_effect(spread, 0.2, correlation=0.3),
+        jobs_for_effect(spread, 0.2, min_effect=0.0),
+    ]
+    text = (Path(__file__).resolve().parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    assert f"| {spread} | " + " | ".join(map(str, row)) + " |" in text
+
+
+def test_the_fewest_jobs_of_the_docs_are_those_that_have_limits() -> None:
+    for p, fewest in ((0.5, 6), (0.9, 36)):
+        assert quantile(np.arange(float(fewest)), p).high is not None
+        assert quantile(np.arange(float(fewest - 1)), p).high is None
