@@ -170,8 +170,8 @@ def test_the_same_seed_gives_the_same_effect_and_pieces_do_not_matter(monkeypatc
 
 def test_a_time_of_zero_is_a_time() -> None:
     effect = compare(arm([0.0] * 20), arm([5.0 + i for i in range(20)]))
-    assert effect.ratio is None
-    assert effect.difference is not None
+    assert (effect.ratio, effect.ratio_low, effect.ratio_high) == (None, None, None)
+    assert effect.difference == 14.0
 
 
 def test_nonsense_is_refused() -> None:
@@ -214,3 +214,12 @@ def test_equal_arms_raise_few_alarms_and_their_intervals_hold() -> None:
         held += (effect.ratio_low or 0) <= 1 <= (effect.ratio_high or math.inf)
     assert alarms <= stats.binom.ppf(0.999, 200, 0.05)
     assert held >= stats.binom.ppf(0.001, 200, 0.95)
+
+
+def test_caps_that_differ_between_equal_arms_are_no_effect() -> None:
+    alarms = 0
+    for seed in range(300):
+        a, b = pair(1.0, n=40, seed=seed, luck=0.3)
+        effect = compare(arm(a, cap=22_000.0), arm(b, cap=34_000.0), min_effect=0.0, resamples=200)
+        alarms += effect.p_value is not None and effect.p_value < 0.05
+    assert alarms <= stats.binom.ppf(0.999, 300, 0.05)
