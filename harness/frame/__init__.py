@@ -33,7 +33,9 @@ from harness.frame.schema import LEFT_OUT, UNREAD
 __all__ = ["LEFT_OUT", "UNREAD", "frame_of", "load_frame", "parsed"]
 
 
-def load_frame(path: Path, *, lean: bool = False, also: frozenset[str] = frozenset()) -> tuple[pd.DataFrame, list[BadLine]]:
+def load_frame(
+    path: Path, *, lean: bool = False, also: frozenset[str] = frozenset()
+) -> tuple[pd.DataFrame, list[BadLine]]:
     """Read a journal into columns; lines that are not events come back beside them, never silently dropped.
 
     `lean` leaves out what neither rules nor reports look at (`UNREAD`, but for those in `also`): it would cost time and

@@ -35,13 +35,14 @@ def share_beyond(curve: Curve, comparison: Literal["<", "<=", ">", ">="], ms: fl
     if not cut:
         count = curve.n - near if larger else near
         found = proportion(count, curve.n)
-        assert found.low is not None and found.high is not None
+        assert found.low is not None
+        assert found.high is not None
         return Beyond(found.share, found.low, found.high, f"{count} of {curve.n} jobs")
     done = float(curve.cdf[by - 1]) if by else 0.0
     lows, highs = curve.limits()
     low, high = (float(lows[by - 1]), float(highs[by - 1])) if by else (0.0, 0.0)
     why = f"{curve.n} jobs, {cut} of them cut before it"
-    ends = by == curve.x.size and done < 1 - 1e-9
+    ends = ms > float(curve.x[-1]) and done < 1 - 1e-9
     if ends:
         high, why = 1.0, f"{why}, too many to tell the share"
     if larger:

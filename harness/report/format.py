@@ -111,7 +111,9 @@ def in_unit(value: float | None, unit: str) -> str:
         return duration(value)
     if unit in ("usd", "$"):
         return money(value)
-    return f"{number(value)}\u00a0{unit}".strip() if unit not in ("share", "") else number(value)
+    if unit == "share":
+        return f"{number(100 * value)}\u00a0%"
+    return f"{number(value)}\u00a0{unit}".strip()
 
 
 def words(name: str) -> str:

@@ -5,8 +5,8 @@
 * A share with enough jobs for one of them to weigh less than the limit is judged by its value; with fewer by its
   Wilson interval. A limit of 0 or 1 is a statement about these very jobs and is judged as it stands.
 * Maximum and mean of a clock with cut jobs are known from below only.
-* A cost per image is a ratio of two sums (`harness.report.price`), a batch one moment of the run (`harness.report.batch`)
-  and a share beyond a time one point of the clock's curve (`harness.report.beyond`).
+* A cost per image is a ratio of two sums (`harness.report.price`), a batch one moment of the run
+  (`harness.report.batch`), and a share beyond a time one point of the clock's curve (`harness.report.beyond`).
 """
 
 from __future__ import annotations

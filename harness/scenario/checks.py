@@ -208,15 +208,22 @@ def _check_objectives(tree: Mapping[str, object], cells: list[Placed], findings:
     classes = [as_map(prompt).get("complexity") for prompt in as_list(tree.get("prompts"))]
     for index, text in enumerate(as_list(tree.get("objectives"))):
         try:
-            where = dict(parse_objective(text).where) if isinstance(text, str) else {}
+            objective = parse_objective(text) if isinstance(text, str) else None
         except Mistake:
             continue  # reported with the field
+        where = dict(objective.where) if objective else {}
         complexity = where.pop("prompt_complexity", None)
-        hit = any(all(where_text(placed.cell, key) == value for key, value in where.items()) for placed in cells)
+        hit = [placed for placed in cells if all(where_text(placed.cell, key) == value for key, value in where.items())]
         if not hit or (complexity is not None and complexity not in classes):
             findings.add(
                 ("objectives", index), f"no cell matches the braces of {show(text)}", "use values that the matrix has"
             )
+            continue
+        repeats = tree.get("repeats", 1)
+        most = sum(placed.cell.n for placed in hit) * (repeats if isinstance(repeats, int) else MAX_JOBS)
+        if objective and objective.images and objective.images > most:
+            fix = f"ask for {most} or fewer, or raise repeats"
+            findings.add(("objectives", index), f"{show(text)}: the run makes {most} such images at most", fix)
 
 
 def where_text(cell: Cell, key: str) -> str:

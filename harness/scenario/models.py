@@ -253,7 +253,9 @@ class Scenario(_Model):
     timeouts: Timeouts = Field(Timeouts(), description="Our own caps.")
     retry: Retry = Field(Retry(), description="When a job is sent again; never by default.")
     budget: Budget = Field(Budget(), description="What a run may spend.")
-    objectives: f.Tuple[ObjectiveText] = Field((), description="Thresholds: p95(final_image_ms){quality=low} < 15s")
+    objectives: f.Tuple[ObjectiveText] = Field(
+        (), description="Thresholds, see docs/objectives.md: p95(final_image_ms){quality=low} < 15s"
+    )
     _sha256: str = PrivateAttr("")
     _source: str = PrivateAttr("")
 

@@ -10,8 +10,8 @@
     cost_usd per image < 0.06                             cost of the delivered jobs over the images in them
     20 images{route=azure} under 5min                     from the first job's start until the 20th image was here
 
-As applied, a clock's value is in ms, a rate's a share between 0 and 1, and a cost's in USD. What each means, and when it
-passes: docs/objectives.md. The spelling with a colon is that of k6's thresholds.
+As applied, a clock's value is in ms, a rate's a share between 0 and 1, and a cost's in USD. What each means, and when
+it passes: docs/objectives.md. The spelling with a colon is that of k6's thresholds.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ inconclusive, and a small number of jobs ends there.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -106,17 +106,18 @@ def compare(
     clusters_a, clusters_b, clusters = _clusters(a, b)
     fewest = min(np.unique(clusters_a).size, np.unique(clusters_b).size)
     low = high = ratio_low = ratio_high = p_value = None
+    several = _most_jobs(clusters_a) > 1 or _most_jobs(clusters_b) > 1
     if fewest >= 2:
         least_a, most_a, least_b, most_b = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples)
         limits = _open_sides(a, b, p, confidence)
-        low, high = _kept(percentile_limits(least_b - most_a, most_b - least_a, confidence, fewest), limits)
+        low, high = _kept(percentile_limits(least_b - most_a, most_b - least_a, confidence, fewest, several), limits)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = (
-                np.nan_to_num(least_b / most_a, nan=0.0),
+                np.nan_to_num(least_b / most_a, nan=0.0, posinf=np.inf),
                 np.nan_to_num(most_b / least_a, nan=np.inf, posinf=np.inf),
             )
-        ratio_low, ratio_high = _kept(percentile_limits(*ratios, confidence, fewest), limits)
-        tail_p = bootstrap_p(least_b - most_a, most_b - least_a, fewest)
+        ratio_low, ratio_high = _kept(percentile_limits(*ratios, confidence, fewest, several), limits)
+        tail_p = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
         p_value = _median_p(a, b) if p == 0.5 else tail_p
     effect = Effect(
         p=p,
@@ -166,7 +167,9 @@ def _verdict(effect: Effect) -> tuple[EffectVerdict, str]:
             return "inconclusive", "the interval is beyond the smallest effect, but there is no test to go with it"
         if effect.p_adjusted >= 1 - effect.confidence:
             return "inconclusive", f"p {effect.p_adjusted:.2g} after adjustment does not bear the interval out"
-        return ("slower" if slower else "faster"), f"the whole interval is beyond {least:.0%}, and so is the test"
+        return ("slower" if slower else "faster"), (
+            f"the whole interval is beyond {least:.0%}, and the test agrees (p {effect.p_adjusted:.2g})"
+        )
     if low is not None and high is not None and 1 - least <= low and high <= 1 + least:
         return "no_difference", f"the whole interval is within {least:.0%}"
     floor = sample_floor(effect.p)
@@ -195,24 +198,22 @@ def _clusters(a: Arm, b: Arm) -> tuple[IntArray, IntArray, int]:
     return where[: a.block.size], where[a.block.size :], int(where.max(initial=-1)) + 1
 
 
+def _most_jobs(clusters: IntArray) -> int:
+    return int(np.bincount(clusters).max(initial=0))
+
+
 def _resampled(
     a: Arm, b: Arm, clusters_a: IntArray, clusters_b: IntArray, clusters: int, p: float, seed: int, resamples: int
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """The quantile of each arm in each resample, as pairs (at least, at most)."""
     pieces: list[tuple[FloatArray, FloatArray, FloatArray, FloatArray]] = []
-    shared = np.intersect1d(clusters_a, clusters_b).size > 0
-    only_a, only_b = np.unique(clusters_a), np.unique(clusters_b)
-    streams = (
-        [(drawn, drawn) for drawn in draws(clusters, resamples, seed, max(a.times.size, b.times.size))]
-        if shared
-        else list(
-            zip(
-                _spread(only_a, clusters, resamples, seed, max(a.times.size, b.times.size)),
-                _spread(only_b, clusters, resamples, seed + 1, max(a.times.size, b.times.size)),
-                strict=True,
-            )
-        )
-    )
+    jobs = max(a.times.size, b.times.size)
+    streams: Iterator[tuple[IntArray, IntArray]]
+    if np.intersect1d(clusters_a, clusters_b).size:
+        streams = ((drawn, drawn) for drawn in draws(clusters, resamples, seed, jobs))
+    else:
+        own = [(np.unique(of), seed + index) for index, of in enumerate((clusters_a, clusters_b))]
+        streams = zip(*(_spread(of, clusters, resamples, stream, jobs) for of, stream in own), strict=True)
     for drawn_a, drawn_b in streams:
         pieces.append(
             (
@@ -224,13 +225,11 @@ def _resampled(
     return least_a, most_a, least_b, most_b
 
 
-def _spread(own: IntArray, clusters: int, resamples: int, seed: int, jobs: int) -> list[IntArray]:
-    out = []
+def _spread(own: IntArray, clusters: int, resamples: int, seed: int, jobs: int) -> Iterator[IntArray]:
     for drawn in draws(own.size, resamples, seed, jobs):
         wide = np.zeros((drawn.shape[0], clusters), dtype=np.int64)
         wide[:, own] = drawn
-        out.append(wide)
-    return out
+        yield wide
 
 
 def _open_sides(a: Arm, b: Arm, p: float, confidence: float) -> tuple[bool, bool]:

@@ -24,6 +24,7 @@ def main() -> int:
         "Embedded API": ["tests.bench.embedded_api"],
         "Reading": ["tests.bench.reading", *(["--events", "100000", "--rounds", "1"] if options.quick else [])],
         "Caps in a crowd": ["tests.bench.caps"],
+        "Comparisons": ["tests.bench.comparisons", *(["--trials", "50"] if options.quick else [])],
         "Start": ["tests.bench.start"],
     }
     pages = [HEAD]

@@ -1,0 +1,162 @@
+"""From two runs in hand to what is said of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.compare.cells import CellPair, match
+from harness.compare.failures import failure_change
+from harness.compare.model import CellEffect, Comparison, FailureChange, Overall, Side
+from harness.compare.settings import allowed_names, differences, refuse
+from harness.conditions import RunConditions
+from harness.errors import UsageProblem
+from harness.metrics import BY_NAME
+from harness.report.jobs import clock_curve, clock_times, estimate, rounded
+from harness.stats.compare import Arm, Effect, adjusted, compare
+from harness.stats.quantiles import INTERVAL_CONFIDENCE
+
+MEDIAN = 0.5
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run: its conditions, and its jobs with their verdicts as `harness.report.jobs.join_verdicts` gives them."""
+
+    conditions: RunConditions
+    jobs: pd.DataFrame
+
+
+def comparison(
+    a: Measured, b: Measured, *, metric: str = "final_image_ms", min_effect: float = 0.05, allow: Sequence[str] = ()
+) -> Comparison:
+    """B against A, the baseline; see `harness.compare.compare_runs`."""
+    if metric not in BY_NAME:
+        raise UsageProblem(f"there is no metric {metric}; write one of {', '.join(BY_NAME)}")
+    for name, run in (("A", a), ("B", b)):
+        if run.jobs.empty:
+            raise UsageProblem(f"run {name} ({run.conditions.run_id}) holds no jobs")
+    allowed = allowed_names(allow)
+    found = differences(a.conditions, a.jobs, b.conditions, b.jobs)
+    refuse(found, allowed)
+    matched = match(a.jobs, b.jobs, found)
+    if matched.alone is not None:
+        refuse([matched.alone], allowed)
+        found = [*found, matched.alone]
+    effects = adjusted([_effect(pair, metric, min_effect) for pair in matched.pairs])
+    cells = tuple(_row(pair, effect, metric) for pair, effect in zip(matched.pairs, effects, strict=True))
+    failures = failure_change(matched.pairs, INTERVAL_CONFIDENCE)
+    verdict, sentence = overall(cells, failures, metric, min_effect)
+    return Comparison(
+        metric=metric,
+        p=MEDIAN,
+        min_effect=min_effect,
+        confidence=INTERVAL_CONFIDENCE,
+        a=_side(a),
+        b=_side(b),
+        allowed=tuple(found),
+        notes=_notes(a, b),
+        cells=cells,
+        failures=failures,
+        verdict=verdict,
+        sentence=sentence,
+    )
+
+
+def overall(
+    cells: Sequence[CellEffect], failures: FailureChange, metric: str, min_effect: float
+) -> tuple[Overall, str]:
+    """One verdict: worse when a cell is slower beyond the minimum or more jobs fail; then whatever is undecided."""
+
+    def counted(verdict: str) -> int:
+        return sum(cell.verdict == verdict for cell in cells)
+
+    slower, faster, undecided = counted("slower"), counted("faster"), counted("inconclusive")
+    reasons = []
+    if slower:
+        reasons.append(f"{metric} is slower by more than {100 * min_effect:g} % in {slower} of {len(cells)} cells")
+    if failures.more:
+        reasons.append(
+            f"{failures.failed_b} of {failures.judged_b} jobs failed, "
+            f"where in A {failures.failed_a} of {failures.judged_a} did"
+        )
+    if reasons:
+        return "worse", f"B is worse: {'; '.join(reasons)}."
+    also = f"; faster in {faster}" if faster else ""
+    if undecided:
+        return "inconclusive", f"Inconclusive in {undecided} of {len(cells)} cells; no cell is shown slower{also}."
+    return "no_worse", f"B is no worse: no cell of {len(cells)} is slower by {100 * min_effect:g} %{also}."
+
+
+def _effect(pair: CellPair, metric: str, min_effect: float) -> Effect:
+    prompts = pd.unique(pd.concat([pair.a["prompt_hash"].astype(object), pair.b["prompt_hash"].astype(object)]))
+    codes = {prompt: number for number, prompt in enumerate(prompts)}
+    # A block of one run shares no moment with that of another: pairing them would claim what is not so.
+    apart = int(pair.a["block"].max()) + 1 - int(pair.b["block"].min())
+    return compare(_arm(pair.a, metric, codes, 0), _arm(pair.b, metric, codes, apart), p=MEDIAN, min_effect=min_effect)
+
+
+def _arm(jobs: pd.DataFrame, metric: str, codes: dict[object, int], apart: int) -> Arm:
+    times, censored, counts = clock_times(jobs, metric)
+    prompt = np.array([codes[value] for value in jobs["prompt_hash"].astype(object)], dtype=np.int64)
+    block = jobs["block"].to_numpy(dtype=np.int64) + apart
+    return Arm(times=times[counts], censored=censored[counts], block=block[counts], prompt=prompt[counts])
+
+
+def _row(pair: CellPair, effect: Effect, metric: str) -> CellEffect:
+    return CellEffect(
+        cell=pair.cell,
+        a=estimate(clock_curve(pair.a, metric).quantile(MEDIAN)),
+        b=estimate(clock_curve(pair.b, metric).quantile(MEDIAN)),
+        difference_ms=rounded(effect.difference),
+        difference_low_ms=rounded(effect.low),
+        difference_high_ms=rounded(effect.high),
+        ratio=rounded(effect.ratio, 4),
+        ratio_low=rounded(effect.ratio_low, 4),
+        ratio_high=rounded(effect.ratio_high, 4),
+        p_value=rounded(effect.p_value, 6),
+        p_adjusted=rounded(effect.p_adjusted, 6),
+        verdict=effect.verdict,
+        why=effect.why,
+    )
+
+
+def _side(run: Measured) -> Side:
+    conditions = run.conditions
+    return Side(
+        run_id=conditions.run_id,
+        scenario=conditions.scenario,
+        started_at=conditions.started_at,
+        status=conditions.status,
+        simulated=conditions.simulated,
+        simulator_profile=conditions.simulator_profile,
+        harness=conditions.host.harness,
+        jobs=len(run.jobs),
+    )
+
+
+def _notes(a: Measured, b: Measured) -> tuple[str, ...]:
+    """What does not forbid a comparison and has to be known with it."""
+    notes = []
+    one, other = a.conditions, b.conditions
+    if one.run_id == other.run_id:
+        notes.append("A and B are the same run.")
+    for name, run in (("A", a), ("B", b)):
+        if run.conditions.status != "complete":
+            notes.append(
+                f"Run {name} is {run.conditions.status}: {len(run.jobs)} of {run.conditions.planned_jobs} jobs."
+            )
+    for what, left, right in (
+        ("simulator profile", one.simulator_profile, other.simulator_profile),
+        ("harness version", one.host.harness, other.host.harness),
+        ("SDK version", one.host.openai_sdk, other.host.openai_sdk),
+        ("machine", one.host.platform, other.host.platform),
+    ):
+        if left != right:
+            notes.append(f"The {what} differs: {left or 'none'} in A, {right or 'none'} in B.")
+    if one.blocks < 2 or other.blocks < 2:
+        notes.append("A run of one block says nothing of how much hours or minutes differ among themselves.")
+    return tuple(notes)
