@@ -27,7 +27,7 @@ NOT_JUDGED = ("cancelled", "unknown")  # neither success nor failure of the othe
 # What explains a verdict, and is in no figure.
 NOT_REPORTED = frozenset(
     {
-        "run_id", "block", "request_started_at", "route_kind", "route_owner", "ended", "request_id", "bytes_down",
+        "run_id", "request_started_at", "route_kind", "route_owner", "ended", "request_id", "bytes_down",
         "cap_ms", "failure", "body_kind", "reply_headers", "reply_request_id", "client_request_id", "other_ids",
         "body_head", "error_message", "error_param", "moderation_stage", "image_problems", "notes",
         "mark_first_byte_at_ms", "mark_last_byte_at_ms", "mark_ended_at_ms",
@@ -110,7 +110,13 @@ def none_if_nan(value: Any) -> Any:
 
 
 def clock_curve(frame: pd.DataFrame, metric: str) -> Curve:
-    """The curve of one clock over these jobs, with cut jobs censored where that clock would have run on.
+    """The curve of one clock over these jobs, with cut jobs censored where that clock would have run on."""
+    times, censored, _ = clock_times(frame, metric)
+    return survival(times, censored)
+
+
+def clock_times(frame: pd.DataFrame, metric: str) -> tuple[FloatArray, BoolArray, IntArray]:
+    """One clock in ms, whether it was cut there, and the positions of the jobs that count for it; equal lengths.
 
     A job counts as observed when its image came. A cut job counts as censored at its cut, unless this clock had
     already stopped inside a success (the first event of a stream that was cut later). Refusals count not at all:
@@ -119,7 +125,8 @@ def clock_curve(frame: pd.DataFrame, metric: str) -> Curve:
     values = numbers(frame, metric)
     has_value = ~np.isnan(values)
     if metric not in WAITED_CLOCKS:
-        return survival(values[has_value], np.zeros(int(has_value.sum()), dtype=np.bool_))
+        rows = np.flatnonzero(has_value)
+        return values[rows], np.zeros(rows.size, dtype=np.bool_), rows
     observed = has_value & is_in(frame, "outcome", DELIVERED)
     censored = is_cut(frame) & ~observed
     if metric in _EARLY_CLOCKS:
@@ -132,8 +139,8 @@ def clock_curve(frame: pd.DataFrame, metric: str) -> Curve:
     if metric == "wait_ms":
         cuts = cuts - np.nan_to_num(numbers(frame, "mark_request_sent_at_ms"))
     times = np.where(observed, values, np.maximum(cuts, 0.0))
-    kept = observed | censored
-    return survival(times[kept], censored[kept])
+    rows = np.flatnonzero(observed | censored)
+    return times[rows], censored[rows], rows
 
 
 def estimate(found: Quantile, scale: float = 1.0) -> Estimate:
