@@ -75,8 +75,8 @@ def _matching(frame: pd.DataFrame, where: dict[str, str]) -> pd.Series[bool]:
     matching = pd.Series(True, index=frame.index)
     for name, wanted in where.items():
         codes, values = pd.factorize(frame[name])  # each value once; what is missing has code -1, the last
-        same = np.array([same(value, wanted) for value in [*values, None]], dtype=np.bool_)
-        matching &= same[codes]
+        hit = np.array([same(value, wanted) for value in [*values, None]], dtype=np.bool_)
+        matching &= hit[codes]
     return matching
 
 
