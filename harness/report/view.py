@@ -146,7 +146,8 @@ def claims_sentence(summary: Summary) -> str:
         f"{fmt.count(sum(row.state == state for row in tested))} {fmt.words(state)}"
         for state in ("supported", "refuted", "not_shown")
     ]
-    return f"Of {fmt.count(len(tested))} claims that a run can test: {', '.join(counts)}."
+    noun = "claim" if len(tested) == 1 else "claims"
+    return f"Of {fmt.count(len(tested))} {noun} that a run can test: {', '.join(counts)}."
 
 
 def selection(selector: dict[str, tuple[str, ...]]) -> str:

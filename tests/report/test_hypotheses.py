@@ -136,6 +136,6 @@ def test_the_text_says_claims_in_words_with_interval_and_n() -> None:
         ),
     )
     text = render(summary_of(run))
-    assert "Of 1 claims that a run can test: 1 supported, 0 refuted, 0 not shown." in text
+    assert "Of 1 claim that a run can test: 1 supported, 0 refuted, 0 not shown." in text
     assert "24 jobs; the whole interval is within the claim" in text
     assert "- It rains (C): look out" in text
