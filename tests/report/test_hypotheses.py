@@ -9,9 +9,11 @@ import pytest
 
 from harness.conditions import Hypothesis, HypothesisTest
 from harness.events import JobEvent
+from harness.report import html
 from harness.report.model import HypothesisResult
 from harness.report.text import render
 
+from . import build_run
 from .build_run import job, of_events
 from .test_build import cuts, refused, summary_of
 
@@ -139,3 +141,14 @@ def test_the_text_says_claims_in_words_with_interval_and_n() -> None:
     assert "Of 1 claim that a run can test: 1 supported, 0 refuted, 0 not shown." in text
     assert "24 jobs; the whole interval is within the claim" in text
     assert "- It rains (C): look out" in text
+
+
+def test_the_page_says_claims_in_words_and_links_contradictions() -> None:
+    page = html.render(summary_of(build_run.demo()))
+    section = page.partition('<section id="hypotheses"')[2].partition("</section>")[0]
+    assert "Of 5 claims that a run can test: 2 supported, 1 refuted, 2 not shown." in section
+    assert '<a href="#claim-medium-20-to-40">medium 20 to 40</a>' in section
+    assert '<tr role="row" id="claim-medium-20-to-40">' in section
+    assert "this run had 3 at a time; set load.concurrency to 5" in section
+    assert "Links die &lt;soon&gt;" in section
+    assert "Hypotheses" not in html.render(summary_of(build_run.healthy(1)))
