@@ -56,6 +56,36 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
     images: int | None = None  # of a batch: how many
 
 
+class HypothesisTest(msgspec.Struct, frozen=True, kw_only=True):
+    """What would show a claim: a figure of the jobs of `b`, alone or against those of `a`, and where it has to lie.
+
+    `at_least` and `at_most` are in `unit`: ms, usd, bytes, tokens, share (0 to 1), or ratio (b / a). Null is open.
+    A selector names fields of a job and the values that match, any of which will do.
+    """
+
+    metric: str
+    statistic: str  # p1 to p99, mean, share
+    measure: Literal["value", "ratio", "difference"]
+    a: dict[str, tuple[str, ...]] | None = None  # null: nothing is compared
+    b: dict[str, tuple[str, ...]] = {}
+    at_least: float | None = None
+    at_most: float | None = None
+    strict: bool = False  # the limits themselves are outside
+    unit: str
+
+
+class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim of the scenario, where it was made, and its test; null when no run can show it, and then why."""
+
+    name: str
+    claim: str
+    source: str
+    contradicts: tuple[str, ...] = ()
+    threshold: str | None = None  # as it was written
+    test: HypothesisTest | None = None
+    elsewhere: str | None = None
+
+
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
     """Our own timeouts, in seconds of the measured world; null means none."""
 
@@ -129,6 +159,7 @@ class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     budget_usd: float | None = None
     budget_jobs: int | None = None
     objectives: tuple[Objective, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
     host: Host
     clock_proof: ClockProof | None = None  # null: `harness selftest` was never run here
 

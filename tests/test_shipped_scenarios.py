@@ -27,7 +27,15 @@ TIERS = {
 
 
 def test_all_of_them_are_here() -> None:
-    assert {file.stem for file in FILES} == {"all-routes", "demo", "ping", "tier-selection", "timing-audit", *TIERS}
+    assert {file.stem for file in FILES} == {
+        "all-routes",
+        "demo",
+        "ping",
+        "published-claims",
+        "tier-selection",
+        "timing-audit",
+        *TIERS,
+    }
 
 
 @every

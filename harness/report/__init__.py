@@ -39,7 +39,9 @@ def write_report(run_dir: Path) -> ReportPaths:
 
     conditions = read_conditions(run_dir)
     diagnosis, verdicts = read_diagnosis(run_dir)
-    frame, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=True, also=also_read(conditions.objectives))
+    # A claim may be about anything that a job has; without claims the report looks at less.
+    lean, also = not conditions.hypotheses, also_read(conditions.objectives)
+    frame, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=lean, also=also)
     paths = ReportPaths(summary=run_dir / SUMMARY_FILE, html=run_dir / REPORT_FILE)
     checks = read_link_checks(run_dir / EVENTS_FILE)
     write_summary(paths.summary, summarize(conditions, frame, diagnosis, verdicts, len(bad_lines), checks))

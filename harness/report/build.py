@@ -13,6 +13,7 @@ from harness.diagnosis.model import Diagnosis, JobVerdict
 from harness.events import LinkCheck
 from harness.metrics import METRICS
 from harness.report import pictures, tables
+from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
@@ -46,6 +47,7 @@ def summarize(
         totals=tables.totals(jobs),
         findings=diagnosis.findings,
         objectives=judge_all(conditions.objectives, jobs),
+        hypotheses=judge_claims(conditions, jobs),
         cells=tables.cells(jobs, conditions, shapes),
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),

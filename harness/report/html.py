@@ -15,10 +15,12 @@ from harness.report import format as fmt
 from harness.report.model import Summary, WaterfallRow
 from harness.report.view import (
     bad_headlines,
+    claims_sentence,
     condition_rows,
     decision_facts,
     floors_sentence,
     rests_on,
+    selection,
     told_result,
     told_way,
 )
@@ -56,6 +58,7 @@ def render(summary: Summary) -> str:
     sections = (
         ("findings", "Findings", bool(summary.findings or summary.answer.verdicts)),
         ("objectives", "Objectives", bool(summary.objectives)),
+        ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
@@ -99,6 +102,8 @@ def render(summary: Summary) -> str:
                 for route, rows in groupby(summary.cells, key=lambda row: "" if row.planned_only else row.route)
             ],
             conditions=condition_rows(summary),
+            claims_sentence=claims_sentence(summary),
+            selection=selection,
             told_way=told_way,
             told_result=told_result,
             floors=floors_sentence(),

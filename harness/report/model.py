@@ -21,6 +21,7 @@ SUMMARY_FILE = "summary.json"
 SUMMARY_SCHEMA_VERSION = 1
 
 ObjectiveState = Literal["pass", "fail", "inconclusive"]
+HypothesisState = Literal["supported", "refuted", "not_shown"]
 SegmentKind = Literal["earlier", "pool", "dns", "tcp", "tls", "upload", "wait", "partials", "download", "render"]
 
 
@@ -126,6 +127,28 @@ class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
     state: ObjectiveState
     why: str
     value: Estimate
+
+
+class HypothesisResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim of the scenario, judged. `value` is in `unit`; of a comparison it is b against a. `a` null: none."""
+
+    name: str
+    claim: str
+    source: str
+    contradicts: tuple[str, ...]
+    threshold: str | None
+    testable: bool
+    state: HypothesisState
+    why: str
+    metric: str = ""
+    statistic: str = ""
+    measure: str = ""  # value, ratio, difference
+    a: dict[str, tuple[str, ...]] | None = None
+    b: dict[str, tuple[str, ...]] = {}
+    value: Estimate = Estimate(value=None)
+    unit: str = ""
+    n_a: int | None = None
+    n_b: int = 0
 
 
 class FailureKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -298,6 +321,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     totals: Totals
     findings: tuple[Finding, ...]
     objectives: tuple[ObjectiveResult, ...]
+    hypotheses: tuple[HypothesisResult, ...] = ()
     cells: tuple[CellRow, ...]
     curves: tuple[CurvePanel, ...]
     waterfalls: tuple[WaterfallRow, ...]

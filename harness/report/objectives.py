@@ -81,12 +81,13 @@ def _matching(frame: pd.DataFrame, where: dict[str, str]) -> pd.Series[bool]:
     matching = pd.Series(True, index=frame.index)
     for name, wanted in where.items():
         codes, values = pd.factorize(frame[name])  # each value once; what is missing has code -1, the last
-        same = np.array([_same(value, wanted) for value in [*values, None]], dtype=np.bool_)
-        matching &= same[codes]
+        hit = np.array([same(value, wanted) for value in [*values, None]], dtype=np.bool_)
+        matching &= hit[codes]
     return matching
 
 
-def _same(value: object, wanted: str) -> bool:
+def same(value: object, wanted: str) -> bool:
+    """Whether a column's value is what a selector has as text; null is what is not there."""
     value = none_if_nan(value)
     if value is None:
         return wanted.lower() in ("null", "none")

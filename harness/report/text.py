@@ -9,7 +9,15 @@ from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
 from harness.report.charts import cut_sentence
 from harness.report.model import Estimate, Summary
-from harness.report.view import condition_rows, decision_facts, floors_sentence, rests_on, told_result, told_way
+from harness.report.view import (
+    claims_sentence,
+    condition_rows,
+    decision_facts,
+    floors_sentence,
+    rests_on,
+    told_result,
+    told_way,
+)
 
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -21,6 +29,7 @@ def render(summary: Summary) -> str:
         *_top(summary),
         *_findings(summary),
         *_objectives(summary),
+        *_hypotheses(summary),
         *_cells(summary),
         *_waterfalls(summary),
         *_failures(summary),
@@ -90,6 +99,32 @@ def _objectives(summary: Summary) -> list[str]:
         if rows
         else []
     )
+
+
+def _hypotheses(summary: Summary) -> list[str]:
+    if not summary.hypotheses:
+        return []
+    rows = [
+        (
+            fmt.words(row.state),
+            f"{_plain(row.claim)} ({_plain(row.source)})",
+            f"{row.statistic} {row.metric}, {row.threshold}",
+            _figure(row.value, row.unit),
+            fmt.interval(row.value, row.unit) or fmt.NOTHING,
+            _plain(row.why) + (f"; contradicts {', '.join(row.contradicts)}" if row.contradicts else ""),
+        )
+        for row in summary.hypotheses
+        if row.testable
+    ]
+    head = ("result", "claim", "judged", "measured", "95 % interval", "rests on")
+    others = "\n".join(
+        f"- {_plain(row.claim)} ({_plain(row.source)}): {_plain(row.why)}"
+        for row in summary.hypotheses
+        if not row.testable
+    )
+    parts = ["## Hypotheses", claims_sentence(summary)]
+    parts += [_table(head, rows)] if rows else []
+    return parts + (["Not to be shown by a run:\n\n" + others] if others else [])
 
 
 def _cells(summary: Summary) -> list[str]:

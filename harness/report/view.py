@@ -139,5 +139,27 @@ def told_result(row: ToldRow) -> list[str]:
     return told
 
 
+def claims_sentence(summary: Summary) -> str:
+    """How many claims fared how; those that no run can show are counted apart."""
+    tested = [row for row in summary.hypotheses if row.testable]
+    counts = [
+        f"{fmt.count(sum(row.state == state for row in tested))} {fmt.words(state)}"
+        for state in ("supported", "refuted", "not_shown")
+    ]
+    noun = "claim" if len(tested) == 1 else "claims"
+    return f"Of {fmt.count(len(tested))} {noun} that a run can test: {', '.join(counts)}."
+
+
+def selection(selector: dict[str, tuple[str, ...]]) -> str:
+    """Which jobs, in words: "quality low, format png or webp"."""
+    return (
+        ", ".join(
+            (" or ".join(values) if name == "cell" else f"{fmt.words(name)} {' or '.join(values)}")
+            for name, values in selector.items()
+        )
+        or "all jobs"
+    )
+
+
 def floors_sentence() -> str:
     return ", ".join(f"{sample_floor(p)} for p{p * 100:g}" for p in (0.5, 0.9, 0.95, 0.99))

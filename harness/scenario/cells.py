@@ -169,3 +169,9 @@ def _cell_id(fields: Mapping[str, object]) -> str:
     if fields["edit_form"] is not None:
         parts.append(str(fields["edit_form"]))
     return "/".join(parts)
+
+
+def where_text(cell: Cell, key: str) -> str:
+    """A cell's value as objectives and hypotheses write it: true and false in lower case, null for what is not sent."""
+    value = cell.id if key == "cell" else getattr(cell, key)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

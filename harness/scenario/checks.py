@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from harness.scenario.cells import FIELDS, Cell, Placed, expand
+from harness.scenario.cells import FIELDS, Placed, expand, where_text
 from harness.scenario.family_checks import check_family_cell
 from harness.scenario.fields import check_model
 from harness.scenario.findings import SECRET_FIX, Findings, as_list, as_map
+from harness.scenario.hypothesis_checks import check_hypotheses
 from harness.scenario.models import ENV_REFERENCE, Matrix, RequestFields
 from harness.scenario.objectives import parse_objective
 from harness.scenario.reader import Path
@@ -175,6 +176,7 @@ def check_cells(tree: Mapping[str, object], findings: Findings) -> None:
         )
     if seen:
         _check_objectives(tree, list(seen.values()), findings)
+        check_hypotheses(tree, [placed.cell for placed in seen.values()], findings)
 
 
 def _check_cell(placed: Placed, routes: tuple[str, ...], findings: Findings) -> None:
@@ -224,9 +226,3 @@ def _check_objectives(tree: Mapping[str, object], cells: list[Placed], findings:
         if objective and objective.images and objective.images > most:
             fix = f"ask for {most} or fewer, or raise repeats"
             findings.add(("objectives", index), f"{show(text)}: the run makes {most} such images at most", fix)
-
-
-def where_text(cell: Cell, key: str) -> str:
-    """A cell's value as an objective writes it: true and false in lower case, null for what is not sent."""
-    value = cell.id if key == "cell" else getattr(cell, key)
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

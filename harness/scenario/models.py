@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
 
-from harness.conditions import CapKind, Caps, LayerCap, Objective, RouteConditions
+from harness.conditions import CapKind, Caps, Hypothesis, LayerCap, Objective, RouteConditions
 from harness.scenario import fields as f
 from harness.scenario.cells import FIELDS, Cell, expand
 from harness.scenario.families import FAMILIES, FamilyOptions, Options, options_of
+from harness.scenario.hypotheses import HypothesisSpec
 from harness.scenario.objectives import check_objective, parse_objective
 from harness.scenario.words import Mistake, listing, nearest, show
 
@@ -256,6 +257,7 @@ class Scenario(_Model):
     objectives: f.Tuple[ObjectiveText] = Field(
         (), description="Thresholds, see docs/objectives.md: p95(final_image_ms){quality=low} < 15s"
     )
+    hypotheses: f.Tuple[HypothesisSpec] = Field((), description="Claims to be shown or refuted; docs/hypotheses.md.")
     _sha256: str = PrivateAttr("")
     _source: str = PrivateAttr("")
 
@@ -308,3 +310,7 @@ class Scenario(_Model):
     def objective_conditions(self) -> tuple[Objective, ...]:
         """Every objective, parsed."""
         return tuple(parse_objective(text) for text in self.objectives)
+
+    def hypothesis_conditions(self) -> tuple[Hypothesis, ...]:
+        """Every claim with its test."""
+        return tuple(spec.conditions() for spec in self.hypotheses)

@@ -61,6 +61,7 @@ def walk_scenario(
             "repeats": blocks,
             "load": Load(concurrency=concurrency),
             "objectives": (),
+            "hypotheses": (),
         }
     )
     # Another run than the scenario's own: neither goes on with the other's journal.

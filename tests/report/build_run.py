@@ -19,6 +19,8 @@ from harness.conditions import (
     EVENTS_FILE,
     Caps,
     Host,
+    Hypothesis,
+    HypothesisTest,
     LayerCap,
     Objective,
     RouteConditions,
@@ -305,6 +307,7 @@ def demo(blocks: int = 10, seed: int = 7) -> Run:
                 _objective("mean cost < 0.25 USD", "cost_usd", "mean", "<", 0.25, "usd"),
                 _objective("p99 of first_byte_ms on azure < 20 s", "first_byte_ms", "p99", "<", 20, "s", route="azure"),
             ),
+            hypotheses=_claims(),
         )
     )  # fmt: skip
     number = 0
@@ -452,6 +455,33 @@ def _objective(text: str, metric: str, statistic: str, comparison: Any, value: f
     return Objective(
         text=text, metric=metric, statistic=statistic, comparison=comparison, value=value, unit=unit, where=where
     )
+
+
+def _claims() -> tuple[Hypothesis, ...]:
+    """One that holds, its contradiction, one of a tail, one of another load, one of a comparison, one for elsewhere."""
+
+    def claim(name: str, told: str, threshold: str, contradicts: tuple[str, ...] = (), **test: Any) -> Hypothesis:
+        fields = {"metric": "final_image_ms", "statistic": "p50", "measure": "value", "unit": "ms"} | test
+        return Hypothesis(
+            name=name,
+            claim=told,
+            source="B",
+            contradicts=contradicts,
+            threshold=threshold,
+            test=HypothesisTest(**fields),
+        )
+
+    medium, direct = {"quality": ("medium",), "route": ("direct",)}, {"route": ("direct",), "quality": ("low",)}
+    return (
+        claim("medium-20-to-40", "Medium takes 20 to 40 s", "20s to 40s", b=medium, at_least=20_000, at_most=40_000),
+        claim("medium-80", "Medium takes about 80 s", "about 80s", ("medium-20-to-40",), b=medium, at_least=64_000),
+        claim("p95-8", "The p95 of low is under 8 s", "< 8s", statistic="p95", b=direct, at_most=8000, strict=True),
+        claim("five-at-once", "Five at a time are stable", "<= 2%", metric="rate_limited_rate", statistic="share",
+              unit="share", b={"concurrency": ("5",)}, at_most=0.02),
+        claim("gateway-slower", "The gateway takes longer", "difference > 30s", measure="difference", a=direct,
+              b={"route": ("gateway",), "quality": ("low",)}, at_least=30_000),
+        Hypothesis(name="links-die", claim="Links die <soon>", source="D", elsewhere="it takes a day"),
+    )  # fmt: skip
 
 
 def plain_diagnosis(run: Run, answer: str = "Nothing on the way gave up; the time is the model's own.") -> Diagnosis:
