@@ -67,9 +67,14 @@ def weigh(one: Evidence, scene: Scene) -> Attribution:
     fits = signed_fits(one, scene.signed, scene.chain)
     in_chain = [fit for fit in fits if fit.ground == "declared"]
     by_name = [fit for fit in fits if fit.layer is not None and fit.layer.names_the_layer]
-    for found, grade in ((in_chain, "attributed"), (by_name, "attributed"), (fits, "inferred")):
+    ranked: tuple[tuple[Sequence[Fit], Grade], ...] = (
+        (in_chain, "attributed"),
+        (by_name, "attributed"),
+        (fits, "inferred"),
+    )
+    for found, grade in ranked:
         if found and _one_product(found):
-            return _agreed(one, found, looked, "attributed" if grade == "attributed" else "inferred")
+            return _agreed(one, found, looked, grade)
         if found:
             return _several(found, looked)
     hidden = repeated_fits(one, naming, scene.chain)

@@ -10,11 +10,12 @@ import openai
 
 from harness.routes.answer import read_answer
 from harness.routes.base import Answer, Call, ExchangeFailed, Target
+from harness.routes.connection import transport_to
 from harness.routes.dialect import Dialect
 from harness.routes.links import Downloads, joined, links_of
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Trace, current_trace
-from harness.wire.transport import StampingTransport, read_through
+from harness.wire.transport import read_through
 
 OPENAI_HOST = "api.openai.com"
 
@@ -30,15 +31,7 @@ class SdkRoute:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.client = self.client_on(
-            StampingTransport(
-                base_url=target.base_url,
-                ca_file=target.ca_file,
-                keepalive_s=target.keepalive_s,
-                max_connections=target.max_connections,
-                path=target.receive_path,
-            )
-        )
+        self.client = self.client_on(transport_to(target))
         self._downloads = Downloads(target)
 
     def client_on(self, transport: httpx.AsyncBaseTransport) -> openai.AsyncOpenAI:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from harness.routes.base import Answer, Call, ExchangeFailed, Target
+from harness.routes.connection import transport_to
 from harness.routes.links import Downloads, joined
 from harness.routes.tasks import Task, read_task, result_links
 from harness.scenario.families import TaskOptions
@@ -22,7 +23,7 @@ from harness.wire.callbacks import CallbackReceiver
 from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace, current_trace
-from harness.wire.transport import StampingTransport, read_through
+from harness.wire.transport import read_through
 
 
 class RouteFamily:
@@ -33,14 +34,7 @@ class RouteFamily:
     def __init__(self, target: Target) -> None:
         assert isinstance(target.options, TaskOptions)
         self._target, self._options = target, target.options
-        transport = StampingTransport(
-            base_url=target.base_url,
-            ca_file=target.ca_file,
-            keepalive_s=target.keepalive_s,
-            max_connections=target.max_connections,
-            path=target.receive_path,
-        )
-        self._client = httpx.AsyncClient(transport=transport, timeout=None)
+        self._client = httpx.AsyncClient(transport=transport_to(target), timeout=None)
         self._downloads = Downloads(target)
         wanted = self._options.callback
         self._callbacks = CallbackReceiver(wanted.port) if wanted is not None and wanted.receive else None

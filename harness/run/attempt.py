@@ -167,11 +167,11 @@ def _marks(exchange: Exchange, zero_ns: int, clock: WorldClock) -> Marks:
     finals = spans([(payload.first, payload.whole) for payload in answer.finals] or answer.linked)
     final_at = max((span.whole_at_ms for span in finals), default=None)
     rendering = [image.render_ms for image in exchange.images if image.render_ms is not None]
-    # Decoding runs on this machine's clock, after the world's: it is added as it is, never scaled.
     downloads = [leg.trace for leg in trace.legs if leg.kind == "download"]
     fetched = bool(downloads) and len(answer.finals) == len(answer.links)
     downloaded_ns = max((one.body_end_ns or 0 for one in downloads), default=0) if fetched else 0
     here_ns = downloaded_ns or max((payload.whole.ns for payload in answer.finals), default=0)
+    # Decoding runs on this machine's clock, after the world's: it is added as it is, never scaled.
     rendered_at = None
     if here_ns and trace.painted_ns is not None:
         rendered_at = round(clock.ms(zero_ns, here_ns) + max(trace.painted_ns - here_ns, 0) / 1e6, 3)
