@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import socket
 from dataclasses import dataclass, field
+from functools import partial
 
 import httptools
 
@@ -81,10 +82,21 @@ class CallbackReceiver:
         loop = asyncio.get_running_loop()
         while True:
             since_ns = WorldClock.now_ns()
-            sock, _ = await loop.sock_accept(listening)
+            await _readable(loop, listening)
+            # No await from here on: whatever cancels us, a socket once accepted has a task that closes it.
+            try:
+                sock, _ = listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                continue  # it left before we came
+            sock.setblocking(False)
             serving = asyncio.create_task(self._serve(sock, since_ns))
             self._serving.add(serving)
-            serving.add_done_callback(self._serving.discard)
+            serving.add_done_callback(partial(self._served, sock))
+
+    def _served(self, sock: socket.socket, serving: asyncio.Task[None]) -> None:
+        """Close here, not in the task: one that is cancelled before its first step never reaches its `finally`."""
+        sock.close()
+        self._serving.discard(serving)
 
     async def _serve(self, sock: socket.socket, since_ns: int) -> None:
         loop = asyncio.get_running_loop()
@@ -107,8 +119,6 @@ class CallbackReceiver:
             await loop.sock_sendall(sock, _NOBODY if expected is None else _TAKEN)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, OSError, TimeoutError):
             return  # somebody who does not speak HTTP, or left: no callback of anybody's
-        finally:
-            sock.close()
 
     async def _read(self, sock: socket.socket, receiver: Receiver, request: _Request) -> Stamp:
         """Read a whole request; when its first byte arrived."""

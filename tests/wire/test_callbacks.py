@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import socket
 import time
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -279,3 +282,24 @@ def test_any_bytes_get_a_404_or_silence_and_the_receiver_lives_on(pieces: list[b
             assert len(trace.legs) == 1
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_caller_who_comes_as_the_receiver_closes_leaves_no_socket_open(turns: int) -> None:
+    async def go() -> None:
+        receiver = CallbackReceiver()
+        await receiver.open()
+        url = urlsplit(receiver.expect("hc_a", Trace(Caps()), None))
+        assert url.hostname is not None
+        assert url.port is not None
+        await asyncio.sleep(0.01)  # it is accepting
+        with socket.create_connection((url.hostname, url.port)):
+            for _ in range(turns):  # from "not accepted yet" to "being read"
+                await asyncio.sleep(0)
+            await receiver.aclose()
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        asyncio.run(go())
+        gc.collect()
+    assert [str(one.message) for one in seen if issubclass(one.category, ResourceWarning)] == []
