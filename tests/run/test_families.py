@@ -100,7 +100,8 @@ def test_partial_images_of_a_stream_come_when_they_were_sent(run: AllRoutes, rou
         for mine, theirs in zip(seen, sent, strict=True):
             got = mine["whole_at_ms"] - marks(event)["request_sent_at_ms"]
             assert agree(got, truth_since_ms(truth, theirs["end_ns"]), route)
-        assert event["first_partial_image_ms"] < event["final_image_ms"]
+        # Equal where we were put aside so long that the kernel had joined what came meanwhile.
+        assert event["first_partial_image_ms"] <= event["final_image_ms"]
 
 
 def test_references_are_uploaded_and_counted(run: AllRoutes) -> None:

@@ -34,7 +34,7 @@ def only(log: Path) -> dict[str, Any]:
 @ALL
 def test_a_task_waits_runs_and_ends_with_links_to_its_images(api: Api, tmp_path: Path) -> None:
     log = tmp_path / "truth.jsonl"
-    with spawn(world(queue_s=20.0), log=log) as sim:
+    with spawn(world(queue_s=60.0), log=log) as sim:  # long enough for a first poll on a busy machine
         reply = api.submit(sim, {**LOW, "quality": "medium", "n": 2}, **{"x-client-request-id": "client-1"})
         assert reply.status_code == api.accepted
         task_id = api.id_of(reply.json())
@@ -56,7 +56,7 @@ def test_a_task_waits_runs_and_ends_with_links_to_its_images(api: Api, tmp_path:
     assert (record["finished"], record["result_fetches"], record["cancelled"]) == (True, 2, False)
     assert record["polls"] >= 3
     assert record["billed_output_tokens"] == 3512
-    assert record["queued_s"] == pytest.approx(20, abs=10)
+    assert record["queued_s"] == pytest.approx(60, abs=30)
     order = ["received_ns", "request_body_ns", "headers_sent_ns", "running_ns", "made_ns"]
     stamps = [record[name] for name in order]
     assert stamps == sorted(stamps)
