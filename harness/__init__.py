@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.api import Beyond, Curve, Effect, Quantile, Run, adjusted, load_run, told
+    from harness.api import Beyond, Curve, Effect, Proportion, Quantile, Run, adjusted, load_run, told
     from harness.errors import HarnessError, UsageProblem
 
 __version__ = "0.1.0"
@@ -16,6 +16,7 @@ __all__ = [
     "Curve",
     "Effect",
     "HarnessError",
+    "Proportion",
     "Quantile",
     "Run",
     "UsageProblem",

@@ -21,9 +21,9 @@ from harness.errors import UsageProblem
 from harness.events import BadLine, LinkCheck
 from harness.metrics import BY_NAME
 from harness.report.build import summarize
-from harness.report.jobs import clock_curve, clock_times, join_verdicts
+from harness.report.jobs import NOT_JUDGED, clock_curve, clock_times, is_in, join_verdicts
 from harness.report.model import Summary
-from harness.stats import Curve, Quantile, survival
+from harness.stats import Curve, Proportion, Quantile, proportion, survival
 from harness.stats.beyond import Beyond, share_beyond
 from harness.stats.censored import BoolArray
 from harness.stats.compare import Arm, Effect, compare
@@ -141,6 +141,15 @@ class Run:
         """
         times, censored, counts = clock_times(self.select(**where), _clock(metric))
         return share_beyond(times[counts], censored[counts], _positive(at_ms, "at_ms"))
+
+    def delivered(self, **where: object) -> Proportion:
+        """How many of the jobs that were seen to their end brought the image asked for, with its 95 % interval.
+
+        Jobs that we cancelled, and those whose answer nobody saw, are neither success nor failure.
+        """
+        jobs = self.select(**where)
+        judged = ~is_in(jobs, "outcome", NOT_JUDGED)
+        return proportion(int(is_in(jobs, "outcome", ("image",)).sum()), int(judged.sum()))
 
     def compare(
         self,

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from harness.report.format import basis, count, estimate, interval, number
+from harness.report.format import NOTHING, basis, count, estimate, interval, number
 from harness.report.format import of as out_of
 from harness.report.jobs import estimate as as_estimate
 from harness.report.model import Estimate
-from harness.stats import Quantile
+from harness.stats import Proportion, Quantile
 from harness.stats.beyond import Beyond
 from harness.stats.compare import Effect
 
 
-def told(found: Quantile | Beyond | Effect) -> str:
+def told(found: Quantile | Proportion | Beyond | Effect) -> str:
     """A figure in words, never without how far it can be trusted.
 
     Of a `Quantile` (in ms): ``195 s (190 – 204 s; n 12)``; with cut jobs ``> 60.1 s (not estimable; 12 of 12 cut)``.
-    Of a `Beyond`: ``8.3 % (1.5 % – 35.4 %; n 12)``. Of an `Effect`: the difference, the ratio, and the verdict.
+    Of a `Beyond`: ``8.33 % (1.49 % – 35.4 %; n 12)``. Of a `Proportion`: ``11 of 12 (64.6 % – 98.5 %)``. Of an `Effect`:
+    the verdict, the difference and the ratio.
     """
     if isinstance(found, Quantile):
         return _estimate(as_estimate(found))
+    if isinstance(found, Proportion):
+        low, high = found.low, found.high
+        return f"{out_of(found.count, found.n)} ({_percent(low)} – {_percent(high)})" if found.n else "no job"
     return _share(found) if isinstance(found, Beyond) else _effect(found)
 
 
@@ -54,5 +58,5 @@ def _effect(found: Effect) -> str:
     return f"{verdict}: {value} ({low} to {high}){ratio}; {jobs}"
 
 
-def _percent(share: float) -> str:
-    return f"{number(100 * share)}\u00a0%"
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{number(100 * share)}\u00a0%"
