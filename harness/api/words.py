@@ -15,8 +15,8 @@ def told(found: Quantile | Proportion | Beyond | Effect) -> str:
     """A figure in words, never without how far it can be trusted.
 
     Of a `Quantile` (in ms): ``195 s (190 – 204 s; n 12)``; with cut jobs ``> 60.1 s (not estimable; 12 of 12 cut)``.
-    Of a `Beyond`: ``8.33 % (1.49 % – 35.4 %; n 12)``. Of a `Proportion`: ``11 of 12 (64.6 % – 98.5 %)``. Of an `Effect`:
-    the verdict, the difference and the ratio.
+    Of a `Beyond`: ``8.33 % (1.49 % – 35.4 %; n 12)``. Of a `Proportion`: ``11 of 12 (64.6 % – 98.5 %)``. Of an
+    `Effect`: the verdict, the difference with its interval, the ratio, and how many jobs.
     """
     if isinstance(found, Quantile):
         return _estimate(as_estimate(found))
