@@ -249,8 +249,11 @@ class Run:
         # Nothing is fetched for a query, and nothing is looked for in the caller's variables.
         settings = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
         with duckdb.connect(":memory:", config={**settings, "python_enable_replacements": False}) as connection:
-            connection.register("jobs", self._jobs)
+            connection.register("jobs_as_they_are", self._jobs)
             connection.register("cells", self.cells())
+            # Categories would be sorted in the order in which the journal named them.
+            words = [f'"{name}"::VARCHAR AS "{name}"' for name in self._jobs.select_dtypes("category")]
+            connection.execute(f"CREATE TEMP VIEW jobs AS SELECT * REPLACE ({', '.join(words)}) FROM jobs_as_they_are")
             try:
                 return connection.execute(query).df()
             except duckdb.Error as error:

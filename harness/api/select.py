@@ -37,7 +37,7 @@ def mask(jobs: pd.DataFrame, conditions: RunConditions, where: Mapping[str, obje
             word = "null" if wanted is None else str(wanted)
             matching = np.array([same(one, word) for one in present], dtype=np.bool_)
             if not matching.any() and word not in _declared(name, conditions) and len(jobs):
-                has = ", ".join(map(str, list(values)[:8])) or "nothing"
+                has = ", ".join(sorted(map(str, values))[:8]) or "nothing"
                 raise UsageProblem(f"no job of this run has {given} {wanted!r}; there is {has}")
             fits |= matching
         chosen &= fits[codes]

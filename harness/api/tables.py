@@ -24,10 +24,11 @@ def cells(rows: Sequence[CellRow], jobs: pd.DataFrame) -> pd.DataFrame:
     """The rows of the report's table of cells; see `harness.api.run.Run.cells`."""
     asked = jobs.drop_duplicates("cell").set_index("cell")[list(ASKED)].astype(object)
     known: dict[str, dict[str, Any]] = {str(cell): dict(row) for cell, row in asked.iterrows()}
-    table = pd.DataFrame([_cell(row, known.get(row.cell, {})) for row in rows], columns=_columns())
+    names = _columns()
+    table = pd.DataFrame([_cell(row, known.get(row.cell, {})) for row in rows], columns=names)
     # Said for a table without rows too: an empty column of no kind cannot be negated or added up.
-    kinds: dict[str, Any] = dict.fromkeys((name for name in table if name.endswith(("_ms", "_usd"))), np.float64)
-    kinds |= dict.fromkeys((name for name in table if name == "planned_only" or name.endswith("_thin")), np.bool_)
+    kinds: dict[str, Any] = dict.fromkeys((name for name in names if name.endswith(("_ms", "_usd"))), np.float64)
+    kinds |= dict.fromkeys((name for name in names if name == "planned_only" or name.endswith("_thin")), np.bool_)
     kinds |= dict.fromkeys(("jobs", "judged", "completed", "cut"), np.int64)
     return table.astype(kinds)
 
