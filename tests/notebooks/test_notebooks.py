@@ -6,6 +6,7 @@ import ast
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -243,7 +244,9 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
     folder = tmp_path_factory.mktemp("others")
     runs = {"no_success": no_success(), "no_jobs": Run(no_success().conditions), "demo": with_last_bytes(demo())}
     paths = [run.write(folder / name) for name, run in runs.items()]
-    return dict(zip(runs, execute(folder, "plain", *paths, MPLBACKEND="agg"), strict=True))
+    alone = shutil.copy(SAMPLE / "events.jsonl", folder / "alone.jsonl")
+    found = execute(folder, "plain", *paths, alone, MPLBACKEND="agg")
+    return dict(zip((*runs, "journal"), found, strict=True))
 
 
 def test_on_a_run_without_a_single_success_they_say_that_nothing_can_be_told(others: dict[str, Found]) -> None:
@@ -261,6 +264,16 @@ def test_on_a_run_that_ended_before_its_first_job_they_say_nothing_and_do_not_fa
     assert set(found["tier-selection"]["chosen"].values()) == {None}
     assert found["timing-audit"]["gave_up"] == []
     assert {one["action"] for one in found["timeout-budget"]["budget"]} <= {"not estimable"}
+
+
+def test_of_a_journal_alone_they_say_what_cannot_be_known_without_its_run(others: dict[str, Found]) -> None:
+    found = others["journal"]
+    told = {line.split("**")[1]: line for line in found["timing-audit"]["answer"]}
+    assert "not compared: the direct route is not known" in told["gateway"]
+    assert "false timeout: `nginx`" in told["edge"]
+    assert "attributed" in told["edge"]  # without the backend's record it is not proven
+    assert found["timeout-budget"]["budget"] == []
+    assert found["timeout-budget"]["answer"] == ["- no layer with a cap is declared: nothing to budget."]
 
 
 def test_an_inner_cap_that_outlives_the_one_around_it_is_lowered_under_it(others: dict[str, Found]) -> None:
