@@ -286,3 +286,11 @@ def test_reading_a_run_asks_no_network_library_and_opens_no_socket() -> None:
     command = [sys.executable, "-c", code, str(SAMPLE)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_asking_a_run_changes_no_byte_of_its_folder(tmp_path: Path) -> None:
+    folder = of_events([job(1), job(2)]).write(tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    run = harness.load_run(folder)
+    assert (len(run.cells()), len(run.sql("SELECT 1 FROM jobs")), run.summary.run.jobs) == (1, 2, 2)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

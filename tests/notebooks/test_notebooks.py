@@ -283,13 +283,3 @@ def test_an_inner_cap_that_outlives_the_one_around_it_is_lowered_under_it(others
     assert caps["direct", "client"]["action"] == "keep"
     assert caps["edge", "edge-nginx"]["action"] == "widen"
     assert caps["edge", "edge-nginx"]["proposed_s"] < caps["edge", "sdk"]["proposed_s"]
-
-
-def test_the_journal_of_an_event_is_not_changed_by_reading_it(others: dict[str, Found], tmp_path: Path) -> None:
-    assert others
-    run = no_success()
-    run.conditions = replace(run.conditions, run_id="again")
-    folder = run.write(tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    harness.load_run(folder).cells()
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
