@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness import load_run
 from harness.conditions import read_conditions
 from harness.diagnosis.judge import judge
 from harness.frame import load_frame
@@ -139,3 +140,15 @@ def test_the_report_of_the_same_run_is_the_same_bytes(demo: DemoRun, harness, tm
     shutil.copytree(demo.path, again)
     assert harness("report", again).returncode in {0, 3}
     assert (again / "report.html").read_bytes() == (demo.path / "report.html").read_bytes()
+
+
+def test_the_public_api_reads_what_the_demo_left(demo: DemoRun) -> None:
+    run = load_run(demo.path)
+    assert (len(run.jobs), run.planned, run.diagnosed) == (len(demo.events), 228, "before")
+    cut = run.select(verdict_verdict="false_timeout")
+    assert set(cut["job_id"]) == {job for job, one in demo.verdicts.items() if one["verdict"] == "false_timeout"}
+    assert run.verdict(cut["job_id"].iloc[0]).evidence
+    truth = [demo.truth_of(event)["latency_s"] for event in demo.events if event["cell"] == "direct/high/1024x1024/png"]
+    median = run.quantile("final_image_ms", 0.5, cell="direct/high/1024x1024/png")
+    assert median.value is not None
+    assert median.value / 1000 >= sorted(truth)[5] - 0.05  # ms of ours are tens of ms there

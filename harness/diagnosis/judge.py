@@ -49,14 +49,26 @@ def diagnose_run(
     """
     conditions = read_conditions(run_dir)
     jobs, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=True)
+    diagnosis, verdicts = judge_run(run_dir, conditions, jobs, len(bad_lines), backend_log, layers)
+    write_diagnosis(run_dir, diagnosis, verdicts.lines())
+    return diagnosis, verdicts
+
+
+def judge_run(
+    run_dir: Path,
+    conditions: RunConditions,
+    jobs: pd.DataFrame,
+    unreadable_lines: int,
+    backend_log: Path | None = None,
+    layers: Sequence[Path] = (),
+) -> tuple[Diagnosis, Verdicts]:
+    """Judge a run that has been read, with what else lies in its directory. Nothing is written."""
     beside = run_dir / BACKEND_FILE
     source = backend_log or (beside if beside.exists() else None)
     backend = read_backend_log(source) if source is not None else None
     own = [run_dir / LAYERS_FILE] if (run_dir / LAYERS_FILE).exists() else []
     catalog = load_catalog((*layers, *own))
-    diagnosis, verdicts = judge(jobs, conditions, backend, unreadable_lines=len(bad_lines), catalog=catalog)
-    write_diagnosis(run_dir, diagnosis, verdicts.lines())
-    return diagnosis, verdicts
+    return judge(jobs, conditions, backend, unreadable_lines=unreadable_lines, catalog=catalog)
 
 
 def diagnose_events(
@@ -69,10 +81,11 @@ def diagnose_events(
         jobs, bad_lines = load_frame(Path(copy.name))
     backend = read_backend_log(backend_log) if backend_log is not None else None
     catalog = load_catalog(tuple(layers))
-    return judge(jobs, _bare_conditions(jobs), backend, unreadable_lines=len(bad_lines), catalog=catalog)
+    return judge(jobs, bare_conditions(jobs), backend, unreadable_lines=len(bad_lines), catalog=catalog)
 
 
-def _bare_conditions(jobs: pd.DataFrame) -> RunConditions:
+def bare_conditions(jobs: pd.DataFrame) -> RunConditions:
+    """What events alone say of their run: its routes, and no chains."""
     routes = jobs[["route", "route_kind", "route_owner"]].astype(object).drop_duplicates("route")
     first = jobs.iloc[0] if len(jobs) else None
     return RunConditions(

@@ -64,14 +64,19 @@ _SHAPE = (
 )
 
 
-def join_verdicts(frame: pd.DataFrame, verdicts: Sequence[JobVerdict]) -> pd.DataFrame:
-    """The frame with one ``verdict_*`` column for each field of a verdict that the report needs, by ascending job."""
+def join_verdicts(
+    frame: pd.DataFrame, verdicts: Sequence[JobVerdict], without: frozenset[str] = NOT_REPORTED
+) -> pd.DataFrame:
+    """The frame with one ``verdict_*`` column for each field of a verdict that the report needs, by ascending job.
+
+    Columns in `without` are left out.
+    """
     table = Verdicts.of(verdicts).table
     ordered = np.argsort(frame["job_id"].to_numpy(dtype=object), kind="stable")
     found = pd.Index(table["job_id"]).get_indexer(frame["job_id"].iloc[ordered])  # -1: nobody judged it
     # One column at a time: a copy of the whole beside the whole is more than a large run can afford.
     columns: dict[str, Any] = {
-        str(name): frame[name].array.take(ordered) for name in frame.columns if name not in NOT_REPORTED
+        str(name): frame[name].array.take(ordered) for name in frame.columns if name not in without
     }
     for name in COLUMNS:
         columns[f"verdict_{name}"] = table[name].array.take(found, allow_fill=True)
