@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "rating"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -35,7 +35,8 @@ ARROWS: dict[str, set[str]] = {
     "ingest": set(),
     "stats": set(),
     "diagnosis": {"chain", "frame", "ingest", "stats"},
-    "report": {"frame", "stats", "diagnosis"},
+    "rating": set(),
+    "report": {"frame", "stats", "diagnosis", "rating"},
     "compare": {"frame", "stats", "diagnosis", "report"},
     "packet": {"frame", "stats", "diagnosis"},
     "simulator": set(),
@@ -104,6 +105,7 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
     [
         ("harness.cli", ["pandas", "numpy", "duckdb", "openai", "httpx", "pydantic", "matplotlib"]),
         ("harness.report", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.report.build", ["openai", "httpx", "httpcore", "starlette", "uvicorn", "asyncio"]),
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
