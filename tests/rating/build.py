@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from harness.events import JobEvent
-
 from tests.report.build_run import Run, job, of_events
 
 QUALITIES = ("low", "medium", "high")
