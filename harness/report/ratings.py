@@ -68,7 +68,7 @@ def name_of(cell: str, rows: Sequence[CellRow]) -> str:
     if row is None:
         return cell
     several = len({other.route for other in rows if not other.planned_only}) > 1
-    return f"{row.shape} on {row.route}" if several else row.shape
+    return " ".join((f"{row.shape} on {row.route}" if several else row.shape).split())
 
 
 def points(share: VoteShare) -> str:
@@ -156,9 +156,11 @@ def _sentence(rated: Sequence[RatedCell], pairs: Sequence[RatedPair], rows: Sequ
     other = min(priced, key=lambda cell: by_cell[cell.cell].cost_per_image_usd or 0) if priced else rivals[0]
     pair = next(pair for pair in pairs if {pair.better, pair.worse} == {best.cell, other.cell})
     verb = "is preferred to" if pair.shown else "is not shown to be preferred to"
+    alone = not pair.shown and pair.share.low is not None and pair.share.low > 0.5
+    chance = f"; but among {len(pairs)} pairs of cells chance alone makes such a one" if alone else ""
     words = [
         f"{name_of(best.cell, rows)} {verb} {name_of(other.cell, rows)} "
-        f"({points(pair.share)} of pairs, {limits(pair.share)})"
+        f"({points(pair.share)} of pairs, {limits(pair.share)}{chance})"
     ]
     usd = by_cell[other.cell].cost_per_image_usd
     if own_usd and usd:

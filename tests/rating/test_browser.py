@@ -43,7 +43,10 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 class Watched:
-    """A page, with everything that it said, asked for and was answered."""
+    """A page, with everything that it said, asked for and was answered.
+
+    Waits are for elements: a function that waits would be evaluated in the page, and the page's policy forbids that.
+    """
 
     def __init__(self, context: BrowserContext) -> None:
         self.page: Page = context.new_page()
@@ -55,12 +58,12 @@ class Watched:
         self.page.on("response", lambda response: self.seen.append(json.dumps(response.headers)))
 
     def ready(self, pair: str) -> None:
-        self.page.wait_for_function("name => document.body.dataset.ready === name", arg=pair)
+        self.page.locator(f"body[data-ready='{pair}']").wait_for()
 
     def press(self, key: str, until: str) -> None:
         """Press, and wait for the status line to hold these words."""
         self.page.keyboard.press(key)
-        self.page.wait_for_function("text => document.getElementById('status').textContent.includes(text)", arg=until)
+        self.page.locator("#status", has_text=until).wait_for()
 
 
 def secrets_of(run: Path) -> list[str]:
@@ -111,7 +114,7 @@ def test_keys_vote_undo_and_go_on_after_a_break_and_nothing_gives_a_cell_away(
         assert page.evaluate("document.activeElement.id") == "end-title"
         dom.append(page.content())
         page.get_by_role("button", name="Finish").click()
-        page.wait_for_function("document.getElementById('end-text').textContent.includes('close this page')")
+        page.locator("#end-text", has_text="close this page").wait_for()
         assert served.process.wait(20) == 0
         assert watched.said == []
         seen += watched.seen
@@ -129,7 +132,7 @@ def test_pictures_look_alike_in_all_but_the_picture(context: BrowserContext, tmp
     with serving(run) as served:
         page = context.new_page()
         page.goto(served.address)
-        page.wait_for_function("document.body.dataset.ready")
+        page.locator("body[data-ready]").wait_for()
         sides = page.evaluate(
             """['left-picture', 'right-picture'].map(id => { const p = document.getElementById(id);
                const box = p.getBoundingClientRect();
@@ -213,14 +216,14 @@ def test_the_page_fits_and_is_readable_and_named(
     )  # fmt: skip
     page = context.new_page()
     page.goto(path.as_uri())
-    page.wait_for_function("document.body.dataset.ready")
+    page.locator("body[data-ready]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     found = page.evaluate(AUDIT)
     assert found == {"unnamed": [], "faint": [], "small": [], "twice": []}
     if width == 390:  # both pictures at once, without scrolling
         assert page.evaluate("document.getElementById('right').getBoundingClientRect().bottom <= window.innerHeight")
         page.locator("#right-picture").tap()
-        page.wait_for_function("name => document.body.dataset.ready === name", arg=sitting.pairs[1].name)
+        page.locator(f"body[data-ready='{sitting.pairs[1].name}']").wait_for()
     context.close()
 
 
