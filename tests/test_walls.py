@@ -100,6 +100,20 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
         assert not {name.split(".")[0] for name in names} & {"httpx", "httpcore", "openai"}, path
 
 
+def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        if room_of(path) not in {"simulator", *MEASURE}
+        and any(
+            f"{word} {name}" in path.read_text(encoding="utf-8")
+            for word in ("import", "from")
+            for name in ("starlette", "uvicorn")
+        )
+    }
+    assert users == {"rating/serve.py"}
+
+
 @pytest.mark.parametrize(
     ("imported", "unwanted"),
     [

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-PAIRS_A_CELL = 15  # so each cell is shown 30 times: a share is then known to about ±18 points
+PAIRS_A_CELL = 15  # so each cell is shown 30 times: a share is then known to about ±13 points
 MOST_PAIRS = 200  # a quarter of an hour of somebody's time
 
 

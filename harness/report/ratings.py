@@ -174,4 +174,6 @@ def _sentence(rated: Sequence[RatedCell], pairs: Sequence[RatedPair], rows: Sequ
 def _times(verb: str, factor: float, measure: str) -> str:
     if f"{factor:.2g}" in ("1", "1.0"):
         return f"{verb} {measure.replace('as ', 'just as ', 1)}"
+    if factor < 1:
+        return f"{verb} only {100 * factor:.0f}\u00a0% {measure}"
     return f"{verb} {factor:.2g} times {measure}"

@@ -92,6 +92,13 @@ def test_a_clear_liking_is_told_with_its_price_and_its_wait() -> None:
     assert (part.votes, part.raters, part.clusters, part.clustered_by) == (80, 1, 12, "prompt")
 
 
+def test_what_is_liked_more_may_cost_less() -> None:
+    run = a_run()
+    assert rated(run, preferring(run, "low", "high", 0.75, 80)).sentence.endswith(
+        ", costs only 3\u00a0% as much and takes only 6\u00a0% as long."
+    )
+
+
 def test_no_clear_liking_is_told_as_such() -> None:
     run = a_run()
     part = rated(run, preferring(run, "high", "low", 0.55, 20))
