@@ -157,7 +157,7 @@ def _sentence(rated: Sequence[RatedCell], pairs: Sequence[RatedPair], rows: Sequ
     pair = next(pair for pair in pairs if {pair.better, pair.worse} == {best.cell, other.cell})
     verb = "is preferred to" if pair.shown else "is not shown to be preferred to"
     alone = not pair.shown and pair.share.low is not None and pair.share.low > 0.5
-    chance = f"; but among {len(pairs)} pairs of cells chance alone makes such a one" if alone else ""
+    chance = f", which among {len(pairs)} pairs of cells may be chance" if alone else ""
     words = [
         f"{name_of(best.cell, rows)} {verb} {name_of(other.cell, rows)} "
         f"({points(pair.share)} of pairs, {limits(pair.share)}{chance})"

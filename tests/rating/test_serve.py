@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
 import signal
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness.rating.serve import Desk, serve
 from harness.rating.sitting import open_sitting
 from harness.rating.votes import VOTES_FILE, read_votes
 
@@ -135,6 +138,30 @@ def test_a_vote_is_on_disk_when_it_is_answered_and_a_kill_loses_none(tmp_path: P
         assert served.process.wait(20) == 0
     with serving(run, "--pairs", "4", "--rater", "bob") as served:  # whose votes are another's
         assert data_of(served.ask()[2])["done"] == []
+
+
+def test_it_ends_by_itself_after_the_last_vote_unless_that_is_taken_back(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", blocks=1)
+    pair = open_sitting(run, count=1, seed=0).pairs[0].name
+    answers: list[int] = []
+
+    async def sit(linger_s: float, *votes: str, wait_s: float) -> bool:
+        """Whether it ended within that time."""
+        desk = Desk(run, open_sitting(run, count=1, seed=0), None, linger_s)
+        address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        running = asyncio.create_task(serve(desk, 0, address.set_result))
+        served = Served(await address, None)  # type: ignore[arg-type]
+        for chosen in votes:
+            asked = functools.partial(served.ask, "votes", method="POST", body=vote(pair, chosen))
+            answers.append((await asyncio.to_thread(asked))[0])
+        ended = bool((await asyncio.wait({running}, timeout=wait_s))[0])
+        desk.finished.set()
+        await running
+        return ended
+
+    assert asyncio.run(sit(0.5, "left", "undone", wait_s=1.5)) is False
+    assert asyncio.run(sit(0.05, "left", wait_s=20)) is True
+    assert answers == [204, 204, 204]
 
 
 def test_ctrl_c_ends_it_without_an_error(run: Path) -> None:

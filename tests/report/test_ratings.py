@@ -115,7 +115,7 @@ def test_among_many_pairs_an_interval_beyond_one_half_is_not_enough() -> None:
     assert pair.share.low > 0.5
     assert not pair.shown
     assert "is not shown to be preferred" in part.sentence
-    assert "among 3 pairs of cells chance alone" in part.sentence
+    assert "which among 3 pairs of cells may be chance" in part.sentence
 
 
 @pytest.mark.parametrize(("votes", "prompts"), [(8, 8), (60, 4)], ids=["few votes", "few prompts"])
