@@ -114,7 +114,11 @@ def _decode(path: Path) -> Image:
 
 
 class Framer:
-    """Writes every picture of a set onto the same canvas."""
+    """Writes every picture of a set onto the same canvas.
+
+    Raises:
+        UsageProblem: a picture that the set was drawn with is gone.
+    """
 
     def __init__(self, run_dir: Path, pictures: Sequence[Picture]) -> None:
         from PIL import Image
@@ -122,9 +126,15 @@ class Framer:
         self._folder = run_dir / IMAGES_DIR
         width = height = 1
         for name in {picture.file for picture in pictures}:
-            with Image.open(self._folder / name) as opened:
-                turned = opened.getexif().get(0x0112, 1) >= 5
-                size = (opened.height, opened.width) if turned else opened.size
+            try:
+                with Image.open(self._folder / name) as opened:
+                    turned = opened.getexif().get(0x0112, 1) >= 5
+                    size = (opened.height, opened.width) if turned else opened.size
+            except OSError as error:
+                why = error.strerror or "no image any more"
+                raise UsageProblem(
+                    f"{self._folder / name}: {why}; a rating of this run needs it: put it back, or give another --seed"
+                ) from None
             fitted = _fitted(size)
             width, height = max(width, fitted[0]), max(height, fitted[1])
         self.canvas = (width, height)

@@ -205,12 +205,19 @@ def test_prompts_are_shown_only_when_asked_for_and_are_no_markup(context: Browse
     assert page.locator("#prompt b").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (844, 390), (320, 640)])
+@pytest.fixture(scope="module")
+def a_page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sitting, Path]:
+    return written(tmp_path_factory.mktemp("page"))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scheme"),
+    [(1280, 800, "light"), (1280, 800, "dark"), (390, 844, "light"), (844, 390, "light"), (320, 640, "dark")],
+)
 def test_the_page_fits_and_is_readable_and_named(
-    browser: Browser, tmp_path: Path, width: int, height: int, scheme: str
+    browser: Browser, a_page: tuple[Path, Sitting, Path], width: int, height: int, scheme: str
 ) -> None:
-    _, sitting, path = written(tmp_path)
+    _, sitting, path = a_page
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=width < 900  # type: ignore[arg-type]
     )  # fmt: skip
@@ -227,8 +234,10 @@ def test_the_page_fits_and_is_readable_and_named(
     context.close()
 
 
-def test_the_tab_key_reaches_everything_and_shows_where_it_is(context: BrowserContext, tmp_path: Path) -> None:
-    _, sitting, path = written(tmp_path)
+def test_the_tab_key_reaches_everything_and_shows_where_it_is(
+    context: BrowserContext, a_page: tuple[Path, Sitting, Path]
+) -> None:
+    _, sitting, path = a_page
     watched = Watched(context)
     page = watched.page
     page.goto(path.as_uri())

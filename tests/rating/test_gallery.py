@@ -78,6 +78,8 @@ def test_an_unknown_cell_is_answered_with_those_that_are_there(tmp_path: Path) -
 def test_the_same_options_give_the_same_set_even_when_images_came(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", blocks=2)
     first = open_sitting(run, count=5, seed=1)
-    sorted((run / "images").iterdir())[0].unlink()
+    (run / "images" / first.pairs[0].left.file).unlink()
     assert open_sitting(run, count=5, seed=1) == first
+    with pytest.raises(UsageProblem, match="another --seed"):
+        Framer(run, first.pictures)
     assert open_sitting(run, count=5, seed=2).id != first.id
