@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "api"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "api", "rating"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -35,7 +35,8 @@ ARROWS: dict[str, set[str]] = {
     "ingest": set(),
     "stats": set(),
     "diagnosis": {"chain", "frame", "ingest", "stats"},
-    "report": {"frame", "stats", "diagnosis"},
+    "rating": set(),
+    "report": {"frame", "stats", "diagnosis", "rating"},
     "compare": {"frame", "stats", "diagnosis", "report"},
     "packet": {"frame", "stats", "diagnosis"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
@@ -101,6 +102,20 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
         assert not {name.split(".")[0] for name in names} & {"httpx", "httpcore", "openai"}, path
 
 
+def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        if room_of(path) not in {"simulator", *MEASURE}
+        and any(
+            f"{word} {name}" in path.read_text(encoding="utf-8")
+            for word in ("import", "from")
+            for name in ("starlette", "uvicorn")
+        )
+    }
+    assert users == {"rating/serve.py"}
+
+
 @pytest.mark.parametrize(
     ("imported", "unwanted"),
     [
@@ -108,6 +123,7 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
         ("harness", ["pandas", "numpy", "scipy", "duckdb", "msgspec", "openai", "httpx", "pydantic", "matplotlib"]),
         ("harness.api", ["openai", "httpx", "httpcore", "pydantic", "matplotlib"]),
         ("harness.report", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.report.build", ["openai", "httpx", "httpcore", "starlette", "uvicorn", "asyncio"]),
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),

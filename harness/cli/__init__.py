@@ -17,6 +17,7 @@ VERBS: dict[str, str] = {
     "hops": "Say at which hop of a chain delay or failure appears.",
     "layers": "List, search and explain the layers that are known to give up.",
     "links": "Fetch a run's result links again when they are due; made for cron.",
+    "rate": "Ask people which of two pictures is better, blind; scores go into the report.",
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
     "report": "Write summary.json and one self-contained report.html.",
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",

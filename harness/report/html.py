@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts
+from harness.report import charts, ratings_text
 from harness.report import format as fmt
 from harness.report.model import Summary, WaterfallRow
 from harness.report.view import (
@@ -59,6 +59,7 @@ def render(summary: Summary) -> str:
         ("findings", "Findings", bool(summary.findings or summary.answer.verdicts)),
         ("objectives", "Objectives", bool(summary.objectives)),
         ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
+        ("ratings", "Blind ratings", summary.ratings is not None),
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
@@ -107,6 +108,10 @@ def render(summary: Summary) -> str:
             told_way=told_way,
             told_result=told_result,
             floors=floors_sentence(),
+            cells_by_name={row.cell: row for row in summary.cells},
+            ratings_view=ratings_text,
+            ratings_notes=ratings_text.notes_on(summary.ratings, summary) if summary.ratings else [],
+            rating_bar=lambda rated: Markup(ratings_text.drawn(rated)),
         )
     )
 
