@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
+WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways", "kept"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "gallery"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "conditions": set(),
     "prices": set(),
     "gateways": set(),
+    "kept": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},
@@ -35,7 +36,8 @@ ARROWS: dict[str, set[str]] = {
     "ingest": set(),
     "stats": set(),
     "diagnosis": {"chain", "frame", "ingest", "stats"},
-    "report": {"frame", "stats", "diagnosis"},
+    "gallery": set(),
+    "report": {"frame", "stats", "diagnosis", "gallery"},
     "compare": {"frame", "stats", "diagnosis", "report"},
     "packet": {"frame", "stats", "diagnosis"},
     "simulator": set(),
