@@ -18,6 +18,7 @@ VERBS: dict[str, str] = {
     "layers": "List, search and explain the layers that are known to give up.",
     "links": "Fetch a run's result links again when they are due; made for cron.",
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
+    "pictures": "Look at kept images: flags, lettering, what compression does.",
     "report": "Write summary.json and one self-contained report.html.",
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",
     "packet": "Write, preview or verify a sanitized escalation packet.",

@@ -28,14 +28,15 @@ from harness.cli.common import emit_json, format_option, run_argument
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @format_option
 def command(run_dir: Path, language: str, recode_images: int, quiet: bool, form: str) -> None:
-    """Look at the images that `harness run --keep-images` kept: flags, lettering, compression. Writes RUN/pictures.json.
+    """Look at the images that `harness run --keep-images` kept, and write RUN/pictures.json.
 
     Blank, tiny and wrong-size images are flagged. Where prompts have expect_text, tesseract reads the lettering (extra
     ocr). Some images are encoded again at each compression level and held against the original (extra ssim).
     `harness report` does this by itself when it was not done yet. Neither prompts nor what was read are written.
     """
     from harness.gallery import look, write_pictures
-    from harness.report.gallery_text import gallery_lines
+    from harness.report.contact import part_of
+    from harness.report.contact_text import rendered
 
     found = look(
         run_dir,
@@ -47,5 +48,5 @@ def command(run_dir: Path, language: str, recode_images: int, quiet: bool, form:
     if form == "json":
         emit_json(found)
     else:
-        print("\n\n".join(gallery_lines(found)))
+        print(rendered(part_of(found, {}, None)))
         print(f"\npictures: {path}")

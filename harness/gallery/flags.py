@@ -20,8 +20,11 @@ def flat_share(image: Image.Image, level: int) -> float:
     The middle colour is the median of each channel: where one colour has more than half of the pixels it is that one,
     also when compression has blurred it a little. What is transparent counts as one colour, whatever lies beneath.
     """
+    from PIL.Image import Resampling
+
     small = image.convert("RGBA")
-    small.thumbnail((_LONG_EDGE, _LONG_EDGE), resample=0)  # nearest: mixing pixels would make colours of its own
+    # Nearest: mixing pixels would make colours of its own.
+    small.thumbnail((_LONG_EDGE, _LONG_EDGE), Resampling.NEAREST)
     pixels = np.asarray(small).reshape(-1, 4).astype(np.int16)
     pixels = np.where(pixels[:, 3:] == 0, 0, pixels)
     return float((np.abs(pixels - np.median(pixels, axis=0)) <= level).all(axis=1).mean())

@@ -42,7 +42,7 @@ class Reader:
         self.why: str | None = None
         self._module: Any = None
         try:
-            import pytesseract
+            import pytesseract  # type: ignore[import-untyped]
         except ImportError:
             self.why = f"pytesseract is not installed: {INSTALL_EXTRA}"
             return

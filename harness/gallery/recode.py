@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,9 +69,10 @@ def spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
     for one in sorted(pictures, key=lambda one: (one.index, one.block, one.cell)):
         by_cell.setdefault(one.cell, []).append(one)
     share = -(-most // max(1, len(by_cell)))
-    chosen = [
-        row[place * len(row) // min(share, len(row))] for row in by_cell.values() for place in range(min(share, len(row)))
-    ]
+    chosen = []
+    for row in by_cell.values():
+        taken = min(share, len(row))
+        chosen += [row[place * len(row) // taken] for place in range(taken)]
     return sorted(chosen, key=lambda one: (one.index, one.block, one.cell))[:most]
 
 
@@ -94,8 +95,9 @@ def encode(image: Image.Image, form: str, level: int) -> bytes:
 
 def similarity(one: Image.Image, other: Image.Image) -> float:
     """SSIM of two RGB images of one size: 1 when they are the same."""
-    from skimage.metrics import structural_similarity
+    from skimage import metrics
 
+    structural_similarity: Any = metrics.structural_similarity  # has no types
     first, second = (np.asarray(image.convert("L"), dtype=np.float64) for image in (one, other))
     return float(
         structural_similarity(

@@ -13,6 +13,7 @@ from harness.diagnosis.model import Diagnosis, JobVerdict
 from harness.events import LinkCheck
 from harness.metrics import METRICS
 from harness.report import pictures, tables
+from harness.report.contact import Kept, picture_part
 from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
@@ -27,10 +28,12 @@ def summarize(
     verdicts: Sequence[JobVerdict],
     unreadable_lines: int = 0,
     link_checks: Sequence[LinkCheck] = (),
+    kept: Kept | None = None,
 ) -> Summary:
     """Pure: the same conditions, events and verdicts give the same summary, in whatever order the events came."""
     jobs = join_verdicts(frame, verdicts)
     shapes = Shapes(jobs, conditions)
+    cells = tables.cells(jobs, conditions, shapes)
     return Summary(
         run=_run(conditions, jobs, shapes, unreadable_lines, diagnosis.backend_records),
         answer=Answer(
@@ -48,13 +51,14 @@ def summarize(
         findings=diagnosis.findings,
         objectives=judge_all(conditions.objectives, jobs),
         hypotheses=judge_claims(conditions, jobs),
-        cells=tables.cells(jobs, conditions, shapes),
+        cells=cells,
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),
         layers=tables.layers(jobs, shapes),
         failures=tables.failures(jobs, shapes),
         retries=tables.retries(jobs, shapes),
         told=told(jobs, conditions, shapes, link_checks),
+        pictures=None if kept is None else picture_part(kept, cells, jobs),
         definitions=tuple(
             Definition(
                 name=metric.name,
