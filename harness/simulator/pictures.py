@@ -98,6 +98,7 @@ def picture(size: str, output_format: str, compression: int, quality: str, varia
 
 def _letter(draw: ImageDraw.ImageDraw, width: int, height: int, lettering: str) -> None:
     """A white band with one line in it. The font is the one that comes with Pillow, which has Latin letters only."""
-    font = ImageFont.load_default(min(height / 14, width * 0.8 / len(lettering) * 1.6))
+    wide = ImageFont.load_default(100).getlength(lettering)
+    font = ImageFont.load_default(min(height / 14, 100 * width * 0.8 / max(wide, 1)))
     draw.rectangle((0, height * 0.375, width, height * 0.625), fill="white")
     draw.text((width / 2, height / 2), lettering, "black", font, anchor="mm")
