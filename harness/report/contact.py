@@ -47,13 +47,14 @@ class Kept:
 
 def read_kept(run_dir: Path) -> Kept | None:
     """What there is to show of a run's images; None when it kept none, or nobody looked at them yet."""
-    found = read_pictures(run_dir) if kept_files(run_dir) else None
+    there = {path.name for path in kept_files(run_dir)}
+    found = read_pictures(run_dir) if there else None
     if found is None:
         return None
     from harness.gallery.thumbs import thumbnails
 
-    chosen = _chosen(found)
-    return Kept(found, *thumbnails(run_dir, [[one.file for one in row.values()] for row in chosen.values()]))
+    rows = [[one.file for one in row.values() if one.file in there] for row in _chosen(found).values()]
+    return Kept(found, *thumbnails(run_dir, rows))
 
 
 def picture_part(kept: Kept, cells: Sequence[CellRow], jobs: pd.DataFrame) -> PicturePart:
