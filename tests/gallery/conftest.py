@@ -70,4 +70,4 @@ def kept_run(tmp_path_factory: pytest.TempPathFactory, harness: Callable[..., ob
 @pytest.fixture(scope="session")
 def looked(kept_run: Path, tesseract: str) -> Pictures:  # noqa: ARG001
     """What was found in its images."""
-    return look(kept_run, recoded_images=2)
+    return look(kept_run, recoded_images=1)
