@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
+WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways", "kept"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "api", "rating"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "conditions": set(),
     "prices": set(),
     "gateways": set(),
+    "kept": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},
@@ -36,7 +37,8 @@ ARROWS: dict[str, set[str]] = {
     "stats": set(),
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "rating": set(),
-    "report": {"frame", "stats", "diagnosis", "rating"},
+    "gallery": set(),
+    "report": {"frame", "stats", "diagnosis", "rating", "gallery"},
     "compare": {"frame", "stats", "diagnosis", "report"},
     "packet": {"frame", "stats", "diagnosis"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},

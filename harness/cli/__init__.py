@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "links": "Fetch a run's result links again when they are due; made for cron.",
     "rate": "Ask people which of two pictures is better, blind; scores go into the report.",
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
+    "pictures": "Look at kept images: flags, lettering, what compression does.",
     "report": "Write summary.json and one self-contained report.html.",
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",
     "packet": "Write, preview or verify a sanitized escalation packet.",

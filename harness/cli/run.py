@@ -18,7 +18,11 @@ from harness.errors import Interrupted
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the run; one that holds a part goes on.",
 )
-@click.option("--keep-images", is_flag=True, help="Keep the images; by default none is written.")
+@click.option(
+    "--keep-images",
+    is_flag=True,
+    help="Keep the images in RUN/images, with the lettering that prompts expect; by default neither is written.",
+)
 @click.option(
     "--resend-unknown", is_flag=True, help="Send jobs again whose answer nobody saw (they may be billed twice)."
 )

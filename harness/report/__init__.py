@@ -35,6 +35,7 @@ def write_report(run_dir: Path) -> ReportPaths:
     from harness.frame import load_frame
     from harness.rating.votes import read_votes
     from harness.report.build import summarize
+    from harness.report.contact import read_kept
     from harness.report.html import render
     from harness.report.objectives import also_read
 
@@ -45,8 +46,9 @@ def write_report(run_dir: Path) -> ReportPaths:
     frame, bad_lines = load_frame(run_dir / EVENTS_FILE, lean=lean, also=also)
     paths = ReportPaths(summary=run_dir / SUMMARY_FILE, html=run_dir / REPORT_FILE)
     checks = read_link_checks(run_dir / EVENTS_FILE)
-    votes = read_votes(run_dir)
-    write_summary(paths.summary, summarize(conditions, frame, diagnosis, verdicts, len(bad_lines), checks, votes))
+    votes, kept = read_votes(run_dir), read_kept(run_dir)
+    summary = summarize(conditions, frame, diagnosis, verdicts, len(bad_lines), checks, votes=votes, kept=kept)
+    write_summary(paths.summary, summary)
     fresh = paths.html.with_suffix(".html.tmp")
     fresh.write_text(render(read_summary(paths.summary)), encoding="utf-8", newline="\n")
     fresh.replace(paths.html)

@@ -14,6 +14,7 @@ from harness.events import LinkCheck
 from harness.metrics import METRICS
 from harness.rating.votes import Votes
 from harness.report import pictures, tables
+from harness.report.contact import Kept, picture_part
 from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
@@ -31,7 +32,9 @@ def summarize(
     verdicts: Sequence[JobVerdict],
     unreadable_lines: int = 0,
     link_checks: Sequence[LinkCheck] = (),
+    *,
     votes: Votes = NO_VOTES,
+    kept: Kept | None = None,
 ) -> Summary:
     """Pure: the same conditions, events and verdicts give the same summary, in whatever order the events came."""
     jobs = join_verdicts(frame, verdicts)
@@ -62,6 +65,7 @@ def summarize(
         retries=tables.retries(jobs, shapes),
         told=told(jobs, conditions, shapes, link_checks),
         ratings=rate(votes, cells),
+        pictures=None if kept is None else picture_part(kept, cells, jobs),
         definitions=tuple(
             Definition(
                 name=metric.name,

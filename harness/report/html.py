@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts, ratings_text
+from harness.report import charts, contact_text, ratings_text
 from harness.report import format as fmt
 from harness.report.model import Summary, WaterfallRow
 from harness.report.view import (
@@ -63,6 +63,8 @@ def render(summary: Summary) -> str:
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
+        ("picture-quality", "Picture quality", summary.pictures is not None),
+        ("contact-sheet", "Contact sheet", summary.pictures is not None and summary.pictures.sheet is not None),
         ("failures", "Failures", bool(summary.layers or summary.failures)),
         ("retries", "Retries and rate limits", bool(summary.retries)),
         ("told", "What each route tells", bool(summary.told)),
@@ -77,6 +79,7 @@ def render(summary: Summary) -> str:
         .render(
             s=summary,
             f=fmt,
+            pics=contact_text,
             colours=colours,
             parts=[f"{name}.html" for name, _ in shown],
             contents=shown,

@@ -16,6 +16,8 @@ import msgspec
 from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
+from harness.report.contact_model import PicturePart
+from harness.report.estimate import Estimate as Estimate  # part of this record, and taken from here
 from harness.report.ratings_model import RatingsPart
 
 SUMMARY_FILE = "summary.json"
@@ -24,22 +26,6 @@ SUMMARY_SCHEMA_VERSION = 1
 ObjectiveState = Literal["pass", "fail", "inconclusive"]
 HypothesisState = Literal["supported", "refuted", "not_shown"]
 SegmentKind = Literal["earlier", "pool", "dns", "tcp", "tls", "upload", "wait", "partials", "download", "render"]
-
-
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure with what it rests on, in the unit that the field's name says.
-
-    `value` null with `beyond` set: not estimable, but larger than `beyond`. `thin`: fewer than `floor` samples.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    censored: int = 0
-    thin: bool = False
-    floor: int | None = None
-    beyond: float | None = None
 
 
 class RunPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -331,6 +317,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     retries: tuple[RetryRow, ...]
     told: tuple[ToldRow, ...] = ()
     ratings: RatingsPart | None = None  # null: nobody voted
+    pictures: PicturePart | None = None  # only of a run that kept its images
     definitions: tuple[Definition, ...]
 
 

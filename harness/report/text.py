@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
 from harness.report.charts import cut_sentence
+from harness.report.contact_text import picture_lines
 from harness.report.model import Estimate, Summary
 from harness.report.ratings_text import ratings
 from harness.report.view import (
@@ -34,6 +35,7 @@ def render(summary: Summary) -> str:
         *ratings(summary, _table),
         *_cells(summary),
         *_waterfalls(summary),
+        *(picture_lines(summary.pictures, _table) if summary.pictures is not None else []),
         *_failures(summary),
         *_retries(summary),
         *_told(summary),

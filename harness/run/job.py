@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.events import Attempt, JobEvent
+from harness.kept import image_name
 from harness.plan import Job
 from harness.routes.base import Answer, Call, ExchangeFailed, Route, Target
 from harness.run.attempt import Exchange, make_attempt
@@ -228,4 +229,4 @@ def _keep(folder: Path, job_id: str, images: tuple[Decoded, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         if image.data and image.check.format:
-            (folder / f"{job_id}-{index}.{image.check.format}").write_bytes(image.data)
+            (folder / image_name(job_id, index, image.check.format)).write_bytes(image.data)

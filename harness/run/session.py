@@ -28,6 +28,7 @@ from harness.conditions import (
 )
 from harness.errors import UsageProblem
 from harness.events import JobEvent
+from harness.kept import IMAGES_DIR
 from harness.plan import Job, Plan
 from harness.routes import make_route
 from harness.routes.base import Target
@@ -36,6 +37,7 @@ from harness.run.images import prepare_codecs
 from harness.run.job import Lane, Setting, run_job
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
+from harness.run.lettering import keep_lettering
 from harness.run.progress import RunProgress
 from harness.run.proofs import last_proof
 from harness.run.references import References
@@ -157,9 +159,11 @@ async def _drive(
     entries: Mapping[str, str],
     progress: RunProgress,
 ) -> Ending:
-    images = journal.run_dir / "images" if options.keep_images else None
+    images = journal.run_dir / IMAGES_DIR if options.keep_images else None
     async with LagMeter() as lag:
         setting = _setting(scenario, env, conditions.run_id, clock, entries, lag, images)
+        if images is not None:
+            keep_lettering(images, scenario.prompts, setting.salt)
         budget = Budget(scenario.budget.usd, scenario.budget.jobs)
         budget.recall(journal.finished_events())
         await _warm_up(setting, [job.cell for job in plan.jobs])

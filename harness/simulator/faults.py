@@ -156,6 +156,7 @@ FAULTS: dict[str, Fault] = {
     "blank_image": spoiled.blank,
     "not_an_image": spoiled.not_an_image,
     "wrong_count": spoiled.wrong_count,
+    "misspelled": spoiled.misspelled,
     "wrong_size": spoiled.other(size="1264x1264"),
     "wrong_format": spoiled.other_format,
     "drip": _drip,

@@ -12,12 +12,12 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 VARIANTS = 3
 MOST_BYTES = 192 * 1024 * 1024
 
-Key = tuple[str, str, int, str, int]  # size, output format, compression, quality, variant
+Key = tuple[str, str, int, str, int, str]  # size, output format, compression, quality, variant, lettering
 
 
 class Pictures:
@@ -68,8 +68,11 @@ class Pictures:
 PICTURES = Pictures()
 
 
-def picture(size: str, output_format: str, compression: int, quality: str, variant: int) -> bytes:
-    """A gradient with seeded shapes. `quality` decides how much is in it, so that bytes grow with the tier."""
+def picture(size: str, output_format: str, compression: int, quality: str, variant: int, lettering: str = "") -> bytes:
+    """A gradient with seeded shapes. `quality` decides how much is in it, so that bytes grow with the tier.
+
+    `lettering` stands on a white band in the middle, as large as fits; without it there is no band.
+    """
     width, height = (int(edge) for edge in size.split("x"))
     dice = random.Random(f"{size}/{quality}/{variant}")
     across = Image.linear_gradient("L").resize((width, height))
@@ -81,6 +84,8 @@ def picture(size: str, output_format: str, compression: int, quality: str, varia
         x, y, r = dice.randrange(width), dice.randrange(height), dice.randrange(width // 40 + 2, width // 8 + 4)
         colour = (dice.randrange(256), dice.randrange(256), dice.randrange(256))
         draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+    if lettering:
+        _letter(draw, width, height, lettering)
     out = io.BytesIO()
     if output_format == "png":
         image.save(out, "PNG", compress_level=1)
@@ -89,3 +94,11 @@ def picture(size: str, output_format: str, compression: int, quality: str, varia
     else:
         image.save(out, "WEBP", quality=max(compression, 1), method=0)
     return out.getvalue()
+
+
+def _letter(draw: ImageDraw.ImageDraw, width: int, height: int, lettering: str) -> None:
+    """A white band with one line in it. The font is the one that comes with Pillow, which has Latin letters only."""
+    wide = ImageFont.load_default(100).getlength(lettering)
+    font = ImageFont.load_default(min(height / 14, 100 * width * 0.8 / max(wide, 1)))
+    draw.rectangle((0, height * 0.375, width, height * 0.625), fill="white")
+    draw.text((width / 2, height / 2), lettering, "black", font, anchor="mm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ BASES = {"low": 16, "medium": 48, "high": 96}
 PARTIAL_TOKENS = 100
 REFERENCE_TOKENS = 1_496  # measured for one reference image
 CHARS_PER_TOKEN = 4
+QUOTED = re.compile(r'"([^"“”\n]{1,40})"|“([^"“”\n]{1,40})”')  # what a prompt asks to be written in the picture
 
 
 class Refused(Exception):
@@ -82,6 +84,7 @@ class Shape:
     reference_images: int = 0
     reference_bytes: int = 0
     text_model: str = ""  # whoever calls the image tool, in the Responses API
+    lettering: str = ""  # what the prompt has in double quotes; stands in the picture
 
     @property
     def output_tokens(self) -> int:
@@ -169,8 +172,14 @@ def validate(body: object, rules: Rules = OPENAI, **more: Any) -> Shape:
         n=_whole(body, "n", 1, 10, 1),
         stream=stream,
         partial_images=_whole(body, "partial_images", 0, 3, 0),
+        lettering=_lettering(prompt),
         **more,
     )
+
+
+def _lettering(prompt: str) -> str:
+    found = QUOTED.search(prompt)
+    return "" if found is None else (found[1] or found[2]).strip()
 
 
 def _enum(name: str, value: object, allowed: tuple[str, ...]) -> Refused:

@@ -71,7 +71,7 @@ def usage(shape: Shape, *, details: bool) -> dict[str, Any]:
 
 def key(shape: Shape, variant: int) -> Key:
     """Which picture an image of this shape is."""
-    return (shape.size, shape.output_format, shape.compression, shape.quality, variant % VARIANTS)
+    return (shape.size, shape.output_format, shape.compression, shape.quality, variant % VARIANTS, shape.lettering)
 
 
 def encoded(shape: Shape, variant: int) -> bytes:

@@ -78,6 +78,20 @@ def _blank(size: str, output_format: str) -> bytes:
     return base64.b64encode(out.getvalue())
 
 
+def misspelled(script: Script, at: Context) -> Script:
+    """The lettering with some letters wrong (option `letters`, 1), spread over it; nothing where there is none."""
+    right = at.shape.lettering
+    spots = [index for index, letter in enumerate(right) if letter.isalnum()]
+    wrong = min(int(at.number("letters", 1)), len(spots))
+    if wrong < 1:
+        return script
+    written = list(right)
+    for index in range(wrong):
+        spot = spots[index * len(spots) // wrong]
+        written[spot] = "H" if written[spot].upper() == "W" else "W"
+    return other(lettering="".join(written))(script, at)
+
+
 truncated = repainted(lambda picture, _: picture[: len(picture) // 2 - 1])
 not_an_image = repainted(lambda _picture, _: base64.b64encode(b"This is not an image."))
 blank = repainted(lambda _, at: _blank(at.shape.size, at.shape.output_format))

@@ -34,6 +34,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "truncated": ("truncated_b64", {}, "empty_success", "bad_image"),
     "other-size": ("wrong_size", {}, "silent_downgrade", "wrong_image"),
     "other-format": ("wrong_format", {}, "parameter_dropped", "wrong_image"),
+    "misspelled": ("misspelled", {}, "ok", "image"),
     "json-for-stream": ("json_instead_of_sse", {"partial_images": 1}, "ok", "image"),
     "comments": ("comments;every=1", {"partial_images": 1}, "ok", "image"),
     "done-sentinel": ("done_sentinel", {"partial_images": 1}, "ok", "image"),
