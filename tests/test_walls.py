@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
+WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare"}
+READ = {"frame", "ingest", "diagnosis", "report", "packet", "compare"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -22,6 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "events": set(),
     "metrics": set(),
     "conditions": set(),
+    "observed": set(),
     "prices": set(),
     "gateways": set(),
     "chain": set(),
@@ -29,17 +30,18 @@ ARROWS: dict[str, set[str]] = {
     "plan": {"scenario"},
     "wire": set(),
     "routes": {"scenario", "wire"},
-    "run": {"scenario", "plan", "routes", "wire", "simulator"},
+    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
     "selftest": {"routes", "wire"},
     "frame": set(),
     "ingest": set(),
     "stats": set(),
+    "sizing": {"stats"},
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "report": {"frame", "stats", "diagnosis"},
     "compare": {"frame", "stats", "diagnosis", "report"},
     "packet": {"frame", "stats", "diagnosis"},
     "simulator": set(),
-    "cli": MEASURE | READ | {"chain", "selftest", "simulator"},
+    "cli": MEASURE | READ | {"chain", "selftest", "simulator", "sizing", "stats"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -108,6 +110,8 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
+        ("harness.run.session", ["pandas", "scipy", "matplotlib"]),
+        ("harness.sizing", ["openai", "httpx", "httpcore", "pandas", "pydantic", "matplotlib"]),
     ],
 )
 def test_heavy_libraries_are_not_loaded_where_they_are_not_needed(imported: str, unwanted: list[str]) -> None:

@@ -75,6 +75,7 @@ def _run(
     lag, error = numbers(jobs, "host_lag_ms"), numbers(jobs, "clock_error_ms")
     error = np.sort(error[~np.isnan(error)])
     sources = sorted(str(source) for source in jobs["stamp_source"].dropna().unique())
+    left_out = sum(cell.jobs_not_sent for cell in conditions.stopped_cells)
     return RunPart(
         run_id=conditions.run_id,
         scenario=conditions.scenario,
@@ -85,7 +86,7 @@ def _run(
         finished_at=conditions.finished_at,
         timezone=conditions.timezone,
         status=conditions.status,
-        partial=conditions.status != "complete" or len(jobs) < conditions.planned_jobs,
+        partial=conditions.status != "complete" or len(jobs) < conditions.planned_jobs - left_out,
         stopped_by=conditions.stopped_by,
         time_scale=conditions.time_scale,
         simulated=conditions.simulated,

@@ -63,6 +63,12 @@ class RunProgress:
         elif not self._quiet and time.monotonic() - self._last_line >= PLAIN_EVERY_S:
             self._line()
 
+    def left_out(self) -> None:
+        """One of the jobs will not be sent."""
+        self.total -= 1
+        if self._bar is not None:
+            self._bar.update(self._task, total=self.total)
+
     def say(self, text: str) -> None:
         """A message that must not be lost in the bar."""
         if self._bar is not None:
