@@ -1,15 +1,14 @@
 """WAIST: what one event says of one clock, without a look at any other event: a value, a lower limit, or nothing.
 
 The report knows more: it has attributed cuts to layers over the whole crowd and with the backend's record, so it may
-take an answer for a cut that is counted as a refusal here (a 502 that a gateway's cap made), or know the moment of a cut
-better. Where a decision has to be made while the run is going on, or over runs that were never diagnosed, this is what
-counts:
+take an answer for a cut that counts as a refusal here (a 502 that a gateway's cap made), or know the moment of a cut
+better. Where a decision is made while the run goes on, or over runs that were never diagnosed, this is what counts:
 
 * An image came: the clock as it was measured.
 * The exchange ended before its answer was whole (a cap of ours, or the other side), or a layer said that it had waited
   long enough (408, 504, 524): at least as long as it was watched.
-* Nobody saw the answer (the run died or was stopped): at least as long as it was watched, which may be 0. A job that was
-  lost for being slow must not make its cell look fast.
+* Nobody saw the answer (the run died or was stopped): at least as long as it was watched, which may be 0. A job that
+  was lost for being slow must not make its cell look fast.
 * Any other error, and an answer without an image: nothing. A fast 401 is not a fast image.
 """
 

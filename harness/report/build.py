@@ -17,6 +17,7 @@ from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
+from harness.report.stopped import stopped
 from harness.report.told import told
 
 
@@ -48,6 +49,7 @@ def summarize(
         findings=diagnosis.findings,
         objectives=judge_all(conditions.objectives, jobs),
         hypotheses=judge_claims(conditions, jobs),
+        stopped=stopped(conditions),
         cells=tables.cells(jobs, conditions, shapes),
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),

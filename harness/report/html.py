@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts
+from harness.report import charts, stopped
 from harness.report import format as fmt
 from harness.report.model import Summary, WaterfallRow
 from harness.report.view import (
@@ -59,6 +59,7 @@ def render(summary: Summary) -> str:
         ("findings", "Findings", bool(summary.findings or summary.answer.verdicts)),
         ("objectives", "Objectives", bool(summary.objectives)),
         ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
+        ("stopped", "Stopped early", summary.stopped is not None),
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
@@ -106,6 +107,8 @@ def render(summary: Summary) -> str:
             selection=selection,
             told_way=told_way,
             told_result=told_result,
+            stopped=stopped,
+            stopped_cells=stopped.stopped_cells(summary),
             floors=floors_sentence(),
         )
     )

@@ -16,6 +16,7 @@ import msgspec
 from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
+from harness.report.stopped_model import Stopped
 
 SUMMARY_FILE = "summary.json"
 SUMMARY_SCHEMA_VERSION = 1
@@ -322,6 +323,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     findings: tuple[Finding, ...]
     objectives: tuple[ObjectiveResult, ...]
     hypotheses: tuple[HypothesisResult, ...] = ()
+    stopped: Stopped | None = None
     cells: tuple[CellRow, ...]
     curves: tuple[CurvePanel, ...]
     waterfalls: tuple[WaterfallRow, ...]

@@ -9,6 +9,8 @@ from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
 from harness.report.charts import cut_sentence
 from harness.report.model import Estimate, Summary
+from harness.report.stopped import stopped_cells
+from harness.report.stopped_text import stopped_section
 from harness.report.view import (
     claims_sentence,
     condition_rows,
@@ -30,6 +32,7 @@ def render(summary: Summary) -> str:
         *_findings(summary),
         *_objectives(summary),
         *_hypotheses(summary),
+        *stopped_section(summary, _table),
         *_cells(summary),
         *_waterfalls(summary),
         *_failures(summary),
@@ -128,10 +131,11 @@ def _hypotheses(summary: Summary) -> list[str]:
 
 
 def _cells(summary: Summary) -> list[str]:
+    early = stopped_cells(summary)
     rows = [
         (
             row.route or fmt.NOTHING,
-            row.shape,
+            row.shape + (" (stopped early)" if row.cell in early else ""),
             fmt.of(row.completed, row.n),
             ", ".join(f"{kind.jobs} {fmt.words(kind.kind)}" for kind in row.failures) or fmt.NOTHING,
             _figure(row.final_image_p50_ms),

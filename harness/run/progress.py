@@ -63,6 +63,11 @@ class RunProgress:
         elif not self._quiet and time.monotonic() - self._last_line >= PLAIN_EVERY_S:
             self._line()
 
+    def told_enough(self, cell: str) -> None:
+        """A cell is settled."""
+        if not self._quiet:
+            self.say(f"{cell} has told enough: what is left of its jobs is not sent")
+
     def left_out(self) -> None:
         """One of the jobs will not be sent."""
         self.total -= 1

@@ -154,7 +154,7 @@ class Runner:
 
     def _tell(self, event: JobEvent) -> None:
         for cell in self._stopper.tell(event) if self._stopper is not None else ():
-            self._progress.say(f"{cell} has told enough: the jobs of it that are left are not sent")
+            self._progress.told_enough(cell)
 
     def _check_scale(self, event: JobEvent) -> None:
         for attempt in event.attempts:

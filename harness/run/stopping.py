@@ -3,8 +3,8 @@
 Two things are easily got wrong. *Whoever is done*: with several jobs under way the fast ones are over first, so the
 jobs that are done at a moment are not the jobs that were sent. Only the first blocks in planned order, without a gap,
 count. *Going on*: what was decided follows from the journal alone, in whatever order it is told, so a run that goes on
-comes to the same decisions and sends nothing that it had left out. A job that is sent again, and then seen, narrows what
-was known of it, and nothing that was decided is undone by that.
+comes to the same decisions and sends nothing that it had left out. A job that is sent again, and then seen, narrows
+what was known of it, and nothing that was decided is undone by that.
 """
 
 from __future__ import annotations

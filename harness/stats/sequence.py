@@ -9,13 +9,13 @@ distribution. With weights Beta(a, b) over what the share could be instead of p 
 
     M_n = B(a + k, b + n - k) / (B(a, b) p^k (1-p)^(n-k))
 
-is a nonnegative martingale of mean 1, so by Ville's inequality it ever reaches 1 / alpha with probability alpha at most.
-The values that k has not made impossible by then lie between two order statistics. Ties only help: a candidate is left
-out only when no way of breaking the ties at it would keep it in.
+is a nonnegative martingale of mean 1, so by Ville's inequality it ever reaches 1 / alpha with probability alpha at
+most. The values that k has not made impossible by then lie between two order statistics. Ties only help: a candidate is
+left out only when no way of breaking the ties at it would keep it in.
 
-A sample may be an interval (low, high) in which its true value lies: a job that was cut at c is (c, infinity). The lower
-limit is taken from the lows and the upper from the highs, so both hold whatever the cut samples would have been, for any
-kind of cutting. Narrower samples never widen the result.
+A sample may be an interval (low, high) in which its true value lies: a job that was cut at c is (c, infinity). The
+lower limit is taken from the lows and the upper from the highs, so both hold whatever the cut samples would have been,
+for any kind of cutting. Narrower samples never widen the result.
 
 Sources
 -------
