@@ -42,7 +42,7 @@ def test_every_cell_and_every_pair_has_its_share_of_what_may_go_wrong(tmp_path: 
     text = (
         BASE
         + "early_stop: {interval: {within: 10%, where: {format: png}}, compare: [{a: {route: direct}, b: {route: edge}}]}\n"
-    )  # noqa: E501
+    )
     scenario = load(tmp_path, text)
     assert scenario.early_stop is not None
     assert scenario.early_stop.conditions(scenario.cells()).intervals == 4 + 4
