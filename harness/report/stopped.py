@@ -70,7 +70,8 @@ def settled_words(decision: StopDecision, cell: str) -> str:
     """What is known now, said of one of its cells: "slower than direct/low, median ratio to it"."""
     if decision.rule == "interval":
         return f"{decision.statistic} known well enough"
-    other, verdict, ratio = decision.against, decision.verdict, "median ratio to it"
+    other, ratio = decision.against, "median ratio to it"
+    verdict: str = decision.verdict
     if cell == decision.against:
         other, verdict = decision.cell, {"slower": "faster", "faster": "slower"}.get(verdict, verdict)
         ratio = "median ratio of that to this"

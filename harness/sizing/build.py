@@ -137,12 +137,8 @@ def _of_rules(
     alpha = (1 - rules.confidence) / max(1, len(watched))
     for one in watched:
         pair = tuple(cells[name] for name in (one.a, one.b) if name is not None)
-        about = (
-            f"{one.b} against {one.a}, ±{one.limit:.0%}"
-            if one.a
-            else f"{one.b}, p{one.p * 100:g} within {one.limit:.0%}"
-        )
-        question = _Question("early_stop", f"stops: {about}", pair)
+        asks = f"against {one.a}, {one.limit:.0%} matters" if one.a else f"p{one.p * 100:g} within {one.limit:.0%}"
+        question = _Question("early_stop", f"stop {one.b}: {asks}", pair)
         lying = _clocks(question, one.metric)
         if isinstance(lying, str):
             yield _not_planned(question, lying)

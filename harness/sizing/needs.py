@@ -4,9 +4,9 @@
   the limit exactly when enough of the n jobs do, and of those the number is binomial with the expected share below the
   limit. No shape beyond that share is used. Never fewer than `sample_floor`, from which on the report judges by value.
 * **A share**: the same with Wilson's interval.
-* **A ratio of two quantiles** against a limit: `harness.stats.samplesize.jobs_for_effect`, with their distance as effect.
-* **A stopping rule**: the n at which the expected order statistics (Blom's, as in `samplesize`) that a confidence sequence
-  takes for limits are where the rule wants them. Half of the runs stop earlier and half later.
+* **A ratio of two quantiles** against a limit: `harness.stats.samplesize.jobs_for_effect`, their distance as effect.
+* **A stopping rule**: the n at which the expected order statistics (Blom's, as in `samplesize`) that a confidence
+  sequence takes for limits are where the rule wants them. About half of the runs stop earlier and half later.
 """
 
 from __future__ import annotations
@@ -94,8 +94,7 @@ def _limits(n: int, p: float, alpha: float) -> tuple[float, float] | None:
     low, high = ranks(n, p, alpha)
     if low is None or high is None:
         return None
-    z = stats.norm.ppf([(low - 0.375) / (n + 0.25), (high - 0.375) / (n + 0.25)])
-    return float(z[0]), float(z[1])
+    return float(stats.norm.ppf((low - 0.375) / (n + 0.25))), float(stats.norm.ppf((high - 0.375) / (n + 0.25)))
 
 
 def _first(least: int, enough: Callable[[int], bool]) -> int | None:

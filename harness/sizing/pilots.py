@@ -1,4 +1,4 @@
-"""What earlier runs know of the cells of a new one: the same settings on a route of the same name, by the same model."""
+"""What earlier runs know of a new one's cells: the same settings on a route of the same name, by the same model."""
 
 from __future__ import annotations
 

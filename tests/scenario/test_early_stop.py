@@ -41,7 +41,8 @@ def test_cells_are_compared_that_agree_on_every_field_that_no_selector_names(tmp
 def test_every_cell_and_every_pair_has_its_share_of_what_may_go_wrong(tmp_path: Path) -> None:
     text = (
         BASE
-        + "early_stop: {interval: {within: 10%, where: {format: png}}, compare: [{a: {route: direct}, b: {route: edge}}]}\n"
+        + "early_stop:\n  interval: {within: 10%, where: {format: png}}\n"
+        + "  compare: [{a: {route: direct}, b: {route: edge}}]\n"
     )
     scenario = load(tmp_path, text)
     assert scenario.early_stop is not None
