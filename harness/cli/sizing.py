@@ -112,6 +112,6 @@ def size_lines(needs: Sequence[Need], found: Whole | None, asked: Asked, basis: 
     if not needs:
         lines.append("the scenario asks nothing that images are counted for: no objective, hypothesis or early_stop")
     lines.append(
-        f"so many images let {asked.power:.0%} of such runs decide it, if times lie as expected; a rule to stop by, half"
+        f"so many images let {asked.power:.0%} of such runs decide it if times lie as expected (rules to stop by: half)"
     )
     return lines + [f"expected: {line}" for line in basis]
