@@ -114,4 +114,6 @@ def size_lines(needs: Sequence[Need], found: Whole | None, asked: Asked, basis: 
     lines.append(
         f"so many images let {asked.power:.0%} of such runs decide it if times lie as expected (rules to stop by: half)"
     )
+    if plan.time_scale != 1:
+        lines.append(f"times are those of the simulated world, which runs {plan.time_scale:g} times faster than yours")
     return lines + [f"expected: {line}" for line in basis]

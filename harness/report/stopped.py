@@ -7,7 +7,7 @@ import math
 from harness.conditions import RunConditions, StopDecision
 from harness.report import format as fmt
 from harness.report.jobs import rounded
-from harness.report.model import Summary
+from harness.report.model import RunPart, Summary
 from harness.report.stopped_model import Stopped
 
 NARROW_NOTE = (
@@ -41,14 +41,16 @@ def stopped_cells(summary: Summary) -> frozenset[str]:
     return frozenset(cell.cell for cell in summary.stopped.cells) if summary.stopped is not None else frozenset()
 
 
-def saved_sentence(found: Stopped, simulated: bool) -> str:
+def saved_sentence(found: Stopped, run: RunPart) -> str:
     """How much was left out, and what that saved."""
+    if not found.cells and run.partial:
+        return "No cell had told enough as far as the run went."
     if not found.cells:
         return "No cell had told enough before its last block, so every planned job was sent."
     saved = ""
     if found.usd_not_spent is not None:
         of = f" of {fmt.money(found.planned_usd)} planned" if found.planned_usd is not None else ""
-        played = ", at list price: the embedded API bills nothing" if simulated else ""
+        played = ", at list price: the embedded API bills nothing" if run.simulated else ""
         saved = f" That saved {fmt.money(found.usd_not_spent)}{of}, by estimate{played}."
     return (
         f"{fmt.of(len(found.cells), found.cells_in_all)} cells had told enough early. "

@@ -17,7 +17,7 @@ def stopped_section(summary: Summary, table: Table) -> list[str]:
     found = summary.stopped
     if found is None:
         return []
-    parts = ["## Stopped early", saved_sentence(found, summary.run.simulated)]
+    parts = ["## Stopped early", saved_sentence(found, summary.run)]
     rows = [
         (
             cell.cell if first else "",

@@ -79,8 +79,10 @@ class Stopper:
         """The cells that were left before their end, given the ids of all jobs that were ever sent."""
         gone = set(sent)
         found: list[StoppedCell] = []
-        for cell in dict.fromkeys(job.cell.id for job in self._jobs):
-            jobs = [job for job in self._jobs if job.cell.id == cell]
+        by_cell: dict[str, list[Job]] = {}
+        for job in self._jobs:
+            by_cell.setdefault(job.cell.id, []).append(job)
+        for cell, jobs in by_cell.items():
             left = [job.estimate_usd for job in jobs if job.job_id not in gone]
             if not left or not self.settled(cell):
                 continue

@@ -164,13 +164,16 @@ def pairs(
     """Cells of `a` with those of `b` that agree on every field that neither selector names."""
     named = {*a, *b}
     others = () if "cell" in named else tuple(name for name in FIELDS if name not in named)
+    partners: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        if _hit(cell, b):
+            partners.setdefault(tuple(getattr(cell, name) for name in others), []).append(cell)
     return [
         (one, other)
         for one in cells
         if _hit(one, a)
-        for other in cells
-        if other.id != one.id and _hit(other, b)
-        if all(getattr(one, name) == getattr(other, name) for name in others)
+        for other in partners.get(tuple(getattr(one, name) for name in others), ())
+        if other.id != one.id
     ]
 
 
