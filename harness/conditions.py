@@ -86,6 +86,66 @@ class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: str | None = None
 
 
+class IntervalRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell is settled once the interval of this figure lies inside its middle ± `within` (a share)."""
+
+    metric: str
+    statistic: str  # p1 to p99
+    within: float
+    where: dict[str, tuple[str, ...]] = {}
+
+
+class CompareRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Two cells are settled once it is decided whether b takes longer than a: the median of b / a over blocks.
+
+    `min_effect` is a share: what is closer to 1 than that does not matter.
+    """
+
+    a: dict[str, tuple[str, ...]]
+    b: dict[str, tuple[str, ...]]
+    metric: str
+    min_effect: float
+
+
+class EarlyStop(msgspec.Struct, frozen=True, kw_only=True):
+    """When a cell has told enough. `intervals` of a cell or a pair share what may go wrong (1 - `confidence`)."""
+
+    confidence: float
+    after_blocks: int
+    intervals: int
+    interval: IntervalRule | None = None
+    compare: tuple[CompareRule, ...] = ()
+
+
+class StopDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that was settled, and by what. The limits are in ms, of a comparison the ratio b / a; null is open.
+
+    They hold at the moment of the decision at the confidence of the whole run, however often it was looked at.
+    """
+
+    rule: Literal["interval", "compare"]
+    cell: str  # b, of a comparison
+    against: str | None = None  # a, of a comparison
+    metric: str
+    statistic: str
+    verdict: Literal["narrow", "slower", "faster", "no_difference"]
+    blocks: int  # the first so many, in planned order
+    samples: int  # of them; jobs without a clock are not among them
+    low: float | None
+    high: float | None
+    why: str
+
+
+class StoppedCell(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell whose remaining jobs were not sent, because every rule that concerns it was settled."""
+
+    cell: str
+    jobs_sent: int
+    jobs_not_sent: int
+    usd_not_spent: float | None  # by estimate; null where a price is not known
+    decisions: tuple[StopDecision, ...]
+
+
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
     """Our own timeouts, in seconds of the measured world; null means none."""
 
@@ -160,6 +220,8 @@ class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     budget_jobs: int | None = None
     objectives: tuple[Objective, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
+    early_stop: EarlyStop | None = None
+    stopped_cells: tuple[StoppedCell, ...] = ()
     host: Host
     clock_proof: ClockProof | None = None  # null: `harness selftest` was never run here
 

@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways", "kept"}
+WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery"}
+READ = {"frame", "ingest", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -22,6 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "events": set(),
     "metrics": set(),
     "conditions": set(),
+    "observed": set(),
     "prices": set(),
     "gateways": set(),
     "kept": set(),
@@ -30,11 +31,12 @@ ARROWS: dict[str, set[str]] = {
     "plan": {"scenario"},
     "wire": set(),
     "routes": {"scenario", "wire"},
-    "run": {"scenario", "plan", "routes", "wire", "simulator"},
+    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
     "selftest": {"routes", "wire"},
     "frame": set(),
     "ingest": set(),
     "stats": set(),
+    "sizing": {"stats"},
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "rating": set(),
     "gallery": set(),
@@ -43,7 +45,7 @@ ARROWS: dict[str, set[str]] = {
     "packet": {"frame", "stats", "diagnosis"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
     "simulator": set(),
-    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "simulator"},
+    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "simulator", "sizing", "stats"},
     "__main__": {"cli"},
     # Public names, each got from its room when it is first asked for: `import harness` itself loads nothing.
     "__init__": {"api"},
@@ -130,6 +132,8 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
+        ("harness.run.session", ["pandas", "scipy", "matplotlib"]),
+        ("harness.sizing", ["openai", "httpx", "httpcore", "pandas", "pydantic", "matplotlib"]),
     ],
 )
 def test_heavy_libraries_are_not_loaded_where_they_are_not_needed(imported: str, unwanted: list[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.conditions import RunConditions
 from harness.errors import Interrupted
 
 
@@ -63,10 +64,14 @@ def command(
                 "cost_usd": round(done.spent_usd, 6),
                 "sent": done.ending.sent,
                 "unknown": done.ending.unknown,
+                "jobs_not_sent": sum(cell.jobs_not_sent for cell in done.conditions.stopped_cells),
+                "stopped_cells": done.conditions.stopped_cells,
             }
         )
     else:
         print(f"run: {done.run_dir}")
+    for line in stopped_lines(done.conditions):
+        print(line, file=sys.stderr)
     if done.torn_lines:
         print(f"{done.torn_lines} torn lines of an earlier process were set aside in torn.txt", file=sys.stderr)
     if done.ending.unknown:
@@ -79,3 +84,24 @@ def command(
         print(f"stopped: {done.ending.message}; run again with --out {done.run_dir} to go on", file=sys.stderr)
     if done.ending.stopped_by == "user":
         raise Interrupted(f"stopped by you; the journal in {done.run_dir} is kept, run again with --out to go on")
+
+
+def stopped_lines(conditions: RunConditions) -> list[str]:
+    """What was left out because it had told enough, and what that saved."""
+    lines = [
+        f"{cell.cell}: {cell.jobs_not_sent} jobs not sent{_usd(cell.usd_not_spent)}, "
+        f"after {max(one.blocks for one in cell.decisions)} blocks: {'; '.join(one.why for one in cell.decisions)}"
+        for cell in conditions.stopped_cells
+    ]
+    if lines:
+        amounts = [cell.usd_not_spent for cell in conditions.stopped_cells]
+        known = [usd for usd in amounts if usd is not None]
+        total = sum(cell.jobs_not_sent for cell in conditions.stopped_cells)
+        saved = _usd(sum(known) if len(known) == len(amounts) else None)
+        played = " at list price; nothing is billed, the embedded API answers" if conditions.simulated and saved else ""
+        lines.append(f"stopped early: {total} of {conditions.planned_jobs} jobs not sent{saved}{played}")
+    return lines
+
+
+def _usd(amount: float | None) -> str:
+    return "" if amount is None else f", about {amount:.2f} USD not spent"

@@ -20,6 +20,7 @@ from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
 from harness.report.ratings import rate
+from harness.report.stopped import stopped
 from harness.report.told import told
 
 NO_VOTES = Votes()
@@ -58,6 +59,7 @@ def summarize(
         objectives=judge_all(conditions.objectives, jobs),
         hypotheses=judge_claims(conditions, jobs),
         cells=cells,
+        stopped=stopped(conditions),
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),
         layers=tables.layers(jobs, shapes),
@@ -86,6 +88,7 @@ def _run(
     lag, error = numbers(jobs, "host_lag_ms"), numbers(jobs, "clock_error_ms")
     error = np.sort(error[~np.isnan(error)])
     sources = sorted(str(source) for source in jobs["stamp_source"].dropna().unique())
+    left_out = sum(cell.jobs_not_sent for cell in conditions.stopped_cells)
     return RunPart(
         run_id=conditions.run_id,
         scenario=conditions.scenario,
@@ -96,7 +99,7 @@ def _run(
         finished_at=conditions.finished_at,
         timezone=conditions.timezone,
         status=conditions.status,
-        partial=conditions.status != "complete" or len(jobs) < conditions.planned_jobs,
+        partial=conditions.status != "complete" or len(jobs) < conditions.planned_jobs - left_out,
         stopped_by=conditions.stopped_by,
         time_scale=conditions.time_scale,
         simulated=conditions.simulated,

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts, contact_text, ratings_text
+from harness.report import charts, contact_text, ratings_text, stopped
 from harness.report import format as fmt
 from harness.report.model import Summary, WaterfallRow
 from harness.report.view import (
@@ -60,6 +60,7 @@ def render(summary: Summary) -> str:
         ("objectives", "Objectives", bool(summary.objectives)),
         ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
         ("ratings", "Blind ratings", summary.ratings is not None),
+        ("stopped", "Stopped early", summary.stopped is not None),
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
@@ -110,6 +111,8 @@ def render(summary: Summary) -> str:
             selection=selection,
             told_way=told_way,
             told_result=told_result,
+            stopped=stopped,
+            stopped_cells=stopped.stopped_cells(summary),
             floors=floors_sentence(),
             cells_by_name={row.cell: row for row in summary.cells},
             ratings_view=ratings_text,

@@ -19,6 +19,7 @@ from harness.errors import UsageProblem
 from harness.report.contact_model import PicturePart
 from harness.report.estimate import Estimate as Estimate  # part of this record, and taken from here
 from harness.report.ratings_model import RatingsPart
+from harness.report.stopped_model import Stopped
 
 SUMMARY_FILE = "summary.json"
 SUMMARY_SCHEMA_VERSION = 1
@@ -309,6 +310,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     findings: tuple[Finding, ...]
     objectives: tuple[ObjectiveResult, ...]
     hypotheses: tuple[HypothesisResult, ...] = ()
+    stopped: Stopped | None = None
     cells: tuple[CellRow, ...]
     curves: tuple[CurvePanel, ...]
     waterfalls: tuple[WaterfallRow, ...]

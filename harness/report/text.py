@@ -11,6 +11,8 @@ from harness.report.charts import cut_sentence
 from harness.report.contact_text import picture_lines
 from harness.report.model import Estimate, Summary
 from harness.report.ratings_text import ratings
+from harness.report.stopped import stopped_cells
+from harness.report.stopped_text import stopped_section
 from harness.report.view import (
     claims_sentence,
     condition_rows,
@@ -33,6 +35,7 @@ def render(summary: Summary) -> str:
         *_objectives(summary),
         *_hypotheses(summary),
         *ratings(summary, _table),
+        *stopped_section(summary, _table),
         *_cells(summary),
         *_waterfalls(summary),
         *(picture_lines(summary.pictures, _table) if summary.pictures is not None else []),
@@ -132,10 +135,11 @@ def _hypotheses(summary: Summary) -> list[str]:
 
 
 def _cells(summary: Summary) -> list[str]:
+    early = stopped_cells(summary)
     rows = [
         (
             row.route or fmt.NOTHING,
-            row.shape,
+            row.shape + (" (stopped early)" if row.cell in early else ""),
             fmt.of(row.completed, row.n),
             ", ".join(f"{kind.jobs} {fmt.words(kind.kind)}" for kind in row.failures) or fmt.NOTHING,
             _figure(row.final_image_p50_ms),

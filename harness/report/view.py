@@ -64,6 +64,8 @@ def condition_rows(summary: Summary) -> list[tuple[str, str]]:
     )
     own_caps = [f"{name} {fmt.seconds(cap)}" for name, cap in named_caps if cap is not None]
     lag = f"at most {fmt.duration(run.host_lag_max_ms)}" if run.host_lag_max_ms is not None else fmt.NOTHING
+    not_sent = 0 if summary.stopped is None else summary.stopped.jobs_not_sent
+    early = f", {fmt.count(not_sent)} not sent because their cells had told enough" if not_sent else ""
     return [
         ("Run", f"{run.run_id}, {run.status}{f', stopped by {run.stopped_by}' if run.stopped_by else ''}"),
         ("Scenario", f"{run.scenario}, sha256 {run.scenario_sha256[:12]}…"),
@@ -71,7 +73,10 @@ def condition_rows(summary: Summary) -> list[tuple[str, str]]:
         ("Took", f"{fmt.elapsed(run.started_at, run.finished_at)} on the wall clock"),
         ("World", world),
         ("Time scale", f"{run.time_scale:g}"),
-        ("Jobs", f"{fmt.of(run.jobs, run.planned_jobs)} planned, in {fmt.count(run.blocks)} blocks, seed {run.seed}"),
+        (
+            "Jobs",
+            f"{fmt.of(run.jobs, run.planned_jobs)} planned{early}, in {fmt.count(run.blocks)} blocks, seed {run.seed}",
+        ),
         ("Axes", ", ".join(run.axes) or fmt.NOTHING),
         ("Common to all jobs", ", ".join(run.common) or fmt.NOTHING),
         ("Concurrency", f"up to {run.concurrency} at a time, up to {run.retries} retries a job"),

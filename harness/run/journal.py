@@ -40,7 +40,8 @@ class Journal:
         self.run_dir = run_dir
         self.finished: set[str] = set()
         self.unseen: set[str] = set()  # finished without anybody having seen the answer: unknown or dropped
-        self.sent: dict[str, Send] = {}
+        self.sent: dict[str, Send] = {}  # by earlier processes
+        self.ever_sent: set[str] = set()  # and by this one
         self.torn_lines = 0
 
     def __enter__(self) -> Self:
@@ -79,6 +80,7 @@ class Journal:
     def send(self, send: Send) -> None:
         """Say that a job is about to go out."""
         self._append(self._sends, msgspec.json.encode(send) + b"\n")
+        self.ever_sent.add(send.job_id)
 
     def finish(self, event: JobEvent) -> None:
         """Record how a job ended."""
@@ -131,3 +133,4 @@ class Journal:
                     self.torn_lines += 1
                     continue
                 self.sent[send.job_id] = send
+        self.ever_sent = set(self.sent) | self.finished

@@ -63,6 +63,17 @@ class RunProgress:
         elif not self._quiet and time.monotonic() - self._last_line >= PLAIN_EVERY_S:
             self._line()
 
+    def told_enough(self, cell: str) -> None:
+        """A cell is settled."""
+        if not self._quiet:
+            self.say(f"{cell} has told enough: what is left of its jobs is not sent")
+
+    def left_out(self) -> None:
+        """One of the jobs will not be sent."""
+        self.total -= 1
+        if self._bar is not None:
+            self._bar.update(self._task, total=self.total)
+
     def say(self, text: str) -> None:
         """A message that must not be lost in the bar."""
         if self._bar is not None:

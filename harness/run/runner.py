@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from harness.errors import UsageProblem
 from harness.events import JobEvent
@@ -16,6 +17,9 @@ from harness.run.job import Setting, run_job
 from harness.run.journal import Journal, Send
 from harness.run.progress import RunProgress
 from harness.run.record import unknown_event
+
+if TYPE_CHECKING:
+    from harness.run.stopping import Stopper
 
 SCALE_HEADER = "x-simulator-time-scale"
 
@@ -34,13 +38,20 @@ class Runner:
     """Runs the jobs that the journal does not know yet."""
 
     def __init__(
-        self, setting: Setting, journal: Journal, budget: Budget, progress: RunProgress, concurrency: int
+        self,
+        setting: Setting,
+        journal: Journal,
+        budget: Budget,
+        progress: RunProgress,
+        concurrency: int,
+        stopper: Stopper | None = None,
     ) -> None:
         self._setting = setting
         self._journal = journal
         self._budget = budget
         self._progress = progress
         self._concurrency = concurrency
+        self._stopper = stopper
         self._in_flight = 0
         self._draining = False
         self._ending = Ending()
@@ -82,6 +93,7 @@ class Runner:
                 event = unknown_event(facts, self._setting.clock, self._journal.sent[job.job_id].client_request_id)
                 self._journal.finish(event)
                 self._progress.finished(event)
+                self._tell(event)
                 self._budget.settle(None, event.cost_usd)
                 self._ending.unknown += 1
                 continue
@@ -104,6 +116,9 @@ class Runner:
             job = next(feed, None)
             if job is None:
                 return
+            if self._has_told_enough(job):
+                self._progress.left_out()
+                continue
             estimate = job.estimate_usd
             refusal = self._budget.refuses(estimate)
             if refusal is not None:
@@ -130,7 +145,16 @@ class Runner:
         self._journal.finish(event)
         self._budget.settle(estimate, event.cost_usd)
         self._progress.finished(event)
+        self._tell(event)
         return event
+
+    def _has_told_enough(self, job: Job) -> bool:
+        # What was sent before and is sent again now was asked for by name.
+        return self._stopper is not None and self._stopper.settled(job.cell.id) and job.job_id not in self._journal.sent
+
+    def _tell(self, event: JobEvent) -> None:
+        for cell in self._stopper.tell(event) if self._stopper is not None else ():
+            self._progress.told_enough(cell)
 
     def _check_scale(self, event: JobEvent) -> None:
         for attempt in event.attempts:

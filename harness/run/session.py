@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -50,6 +51,9 @@ from harness.simulator.process import SimulatorFailed, spawn
 from harness.wire import watch
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
+
+if TYPE_CHECKING:
+    from harness.run.stopping import Stopper
 
 # What the embedded API accepts as a key. It opens nothing.
 SIMULATOR_KEY = "sk-sim-harness"
@@ -102,17 +106,24 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
         conditions = msgspec.structs.replace(conditions, status="running", stopped_by=None, finished_at=None)
         write_conditions(run_dir, conditions)
         _copy_layers(scenario, run_dir)
+        stopper = None
+        if scenario.early_stop is not None:
+            from harness.run.stopping import stopper_of  # scipy: a run without rules does not wait for it
+
+            stopper = stopper_of(scenario, plan.jobs, journal.finished_events())
         with (
             embedded(scenario, log=run_dir / BACKEND_FILE) as entries,
             RunProgress(len(plan.jobs) - len(journal.finished), quiet=options.quiet) as progress,
         ):
-            ending = watch.run(_drive(scenario, plan, options, env, conditions, clock, journal, entries, progress))
+            driven = _drive(scenario, plan, options, env, conditions, clock, journal, entries, progress, stopper)
+            ending = watch.run(driven)
         whole = ending.stopped_by is None
         conditions = msgspec.structs.replace(
             conditions,
             status="complete" if whole else "partial",
             stopped_by=ending.stopped_by,
             finished_at=_now(),
+            stopped_cells=() if stopper is None else stopper.stopped(journal.ever_sent),
         )
         write_conditions(run_dir, conditions)
         return Finished(run_dir, conditions, ending, dict(progress.outcomes), progress.spent_usd, journal.torn_lines)
@@ -158,6 +169,7 @@ async def _drive(
     journal: Journal,
     entries: Mapping[str, str],
     progress: RunProgress,
+    stopper: Stopper | None,
 ) -> Ending:
     images = journal.run_dir / IMAGES_DIR if options.keep_images else None
     async with LagMeter() as lag:
@@ -170,7 +182,7 @@ async def _drive(
         # Imports and SDK models are not garbage: keep the collector from walking them while clocks run.
         gc.collect()
         gc.freeze()
-        runner = Runner(setting, journal, budget, progress, scenario.load.concurrency)
+        runner = Runner(setting, journal, budget, progress, scenario.load.concurrency, stopper)
         try:
             return await runner.run(plan.jobs, resend_unknown=options.resend_unknown)
         finally:
@@ -284,6 +296,7 @@ def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) 
         budget_jobs=scenario.budget.jobs,
         objectives=scenario.objective_conditions(),
         hypotheses=scenario.hypothesis_conditions(),
+        early_stop=None if scenario.early_stop is None else scenario.early_stop.conditions(scenario.cells()),
         host=Host(
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from harness.scenario.cells import FIELDS, Placed, expand, where_text
+from harness.scenario.early_stop_checks import check_early_stop
 from harness.scenario.family_checks import check_family_cell
 from harness.scenario.fields import check_model
 from harness.scenario.findings import SECRET_FIX, Findings, as_list, as_map
@@ -177,6 +178,7 @@ def check_cells(tree: Mapping[str, object], findings: Findings) -> None:
     if seen:
         _check_objectives(tree, list(seen.values()), findings)
         check_hypotheses(tree, [placed.cell for placed in seen.values()], findings)
+        check_early_stop(tree, [placed.cell for placed in seen.values()], findings)
 
 
 def _check_cell(placed: Placed, routes: tuple[str, ...], findings: Findings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -130,3 +131,40 @@ def cut(scenario: Scenario, cell: Cell, expected: Expected) -> Cut | None:
         return None
     at_s, name = min(low)
     return Cut(at_s, f"{name} {at_s:g} s")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a cell's time lies around its median by a profile: a lognormal of two halves plus what a layer adds.
+
+    All of the model's own part: `median_s`, and the limits that no draw passes (null: none given).
+    """
+
+    median_s: float
+    log_sd_below: float
+    log_sd_above: float
+    least_s: float | None
+    most_s: float | None
+    added_s: float
+    basis: str
+
+
+def spread(scenario: Scenario, cell: Cell, name: str, profile: Mapping[str, Any]) -> Spread | None:
+    """Read as the head of ``data/profiles.yaml`` says, like the embedded API does; None without a figure."""
+    expected = expect(scenario, cell, name, profile)
+    if expected.median_s is None:
+        return None
+    listed = profile["latency_s"][cell.quality]
+    entry = listed[cell.size if cell.size in listed else BASE_SIZE]
+    middle, default = float(entry["median"]), float(profile.get("default_sigma", 0.2))
+    above = below = default
+    if "p95" in entry:
+        above = math.log(float(entry["p95"]) / middle) / 1.645
+    elif "max" in entry:
+        above = math.log(float(entry["max"]) / middle) / 2.75
+    if "min" in entry:
+        below = math.log(middle / float(entry["min"])) / 2.75
+    added = _added_s(scenario, cell)
+    own = expected.median_s - added
+    least, most = (float(entry[key]) * own / middle if key in entry else None for key in ("min", "max"))
+    return Spread(own, below, above, least, most, added, f"profile {name}, {expected.basis or 'no basis given'}")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from harness.conditions import CapKind, Caps, Hypothesis, LayerCap, Objective, RouteConditions
 from harness.scenario import fields as f
 from harness.scenario.cells import FIELDS, Cell, expand
+from harness.scenario.early_stop import EarlyStopSpec
 from harness.scenario.families import FAMILIES, FamilyOptions, Options, options_of
 from harness.scenario.hypotheses import HypothesisSpec
 from harness.scenario.objectives import check_objective, parse_objective
@@ -258,6 +259,7 @@ class Scenario(_Model):
         (), description="Thresholds, see docs/objectives.md: p95(final_image_ms){quality=low} < 15s"
     )
     hypotheses: f.Tuple[HypothesisSpec] = Field((), description="Claims to be shown or refuted; docs/hypotheses.md.")
+    early_stop: EarlyStopSpec | None = Field(None, description="When a cell has told enough; docs/plan.md.")
     _sha256: str = PrivateAttr("")
     _source: str = PrivateAttr("")
 

@@ -26,6 +26,7 @@ def main() -> int:
         "Caps in a crowd": ["tests.bench.caps"],
         "Comparisons": ["tests.bench.comparisons", *(["--trials", "50"] if options.quick else [])],
         "Blind ratings": ["tests.bench.ratings", *(["--trials", "50"] if options.quick else [])],
+        "Stopping early": ["tests.bench.stopping", *(["--trials", "50"] if options.quick else [])],
         "Start": ["tests.bench.start"],
     }
     pages = [HEAD]
