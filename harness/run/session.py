@@ -280,6 +280,7 @@ def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) 
         budget_jobs=scenario.budget.jobs,
         objectives=scenario.objective_conditions(),
         hypotheses=scenario.hypothesis_conditions(),
+        uses=scenario.use_conditions(),
         host=Host(
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.release()} {platform.machine()}",

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
 
-from harness.conditions import CapKind, Caps, Hypothesis, LayerCap, Objective, RouteConditions
+from harness.conditions import CapKind, Caps, Hypothesis, LayerCap, Objective, RouteConditions, Use
 from harness.scenario import fields as f
 from harness.scenario.cells import FIELDS, Cell, expand
 from harness.scenario.families import FAMILIES, FamilyOptions, Options, options_of
 from harness.scenario.hypotheses import HypothesisSpec
 from harness.scenario.objectives import check_objective, parse_objective
+from harness.scenario.uses import UseSpec
 from harness.scenario.words import Mistake, listing, nearest, show
 
 Complexity = Literal["simple", "medium", "complex"]
@@ -258,6 +259,7 @@ class Scenario(_Model):
         (), description="Thresholds, see docs/objectives.md: p95(final_image_ms){quality=low} < 15s"
     )
     hypotheses: f.Tuple[HypothesisSpec] = Field((), description="Claims to be shown or refuted; docs/hypotheses.md.")
+    uses: f.Tuple[UseSpec] = Field((), description="What the images are for, as needs; docs/recommend.md.")
     _sha256: str = PrivateAttr("")
     _source: str = PrivateAttr("")
 
@@ -314,3 +316,7 @@ class Scenario(_Model):
     def hypothesis_conditions(self) -> tuple[Hypothesis, ...]:
         """Every claim with its test."""
         return tuple(spec.conditions() for spec in self.hypotheses)
+
+    def use_conditions(self) -> tuple[Use, ...]:
+        """Every use of this file's own."""
+        return tuple(spec.conditions() for spec in self.uses)

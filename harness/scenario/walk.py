@@ -62,6 +62,7 @@ def walk_scenario(
             "load": Load(concurrency=concurrency),
             "objectives": (),
             "hypotheses": (),
+            "uses": (),
         }
     )
     # Another run than the scenario's own: neither goes on with the other's journal.
