@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "recommend"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -35,8 +35,9 @@ ARROWS: dict[str, set[str]] = {
     "ingest": set(),
     "stats": set(),
     "diagnosis": {"chain", "frame", "ingest", "stats"},
-    "report": {"frame", "stats", "diagnosis"},
-    "compare": {"frame", "stats", "diagnosis", "report"},
+    "recommend": {"chain", "stats"},
+    "report": {"chain", "frame", "stats", "diagnosis", "recommend"},
+    "compare": {"frame", "stats", "diagnosis", "report", "recommend"},
     "packet": {"frame", "stats", "diagnosis"},
     "simulator": set(),
     "cli": MEASURE | READ | {"chain", "selftest", "simulator"},
@@ -106,6 +107,7 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
         ("harness.report", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.recommend.build", ["openai", "httpx", "httpcore", "matplotlib", "duckdb"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
     ],

@@ -17,6 +17,7 @@ from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
+from harness.report.recommendation import recommendation
 from harness.report.told import told
 
 
@@ -55,6 +56,7 @@ def summarize(
         failures=tables.failures(jobs, shapes),
         retries=tables.retries(jobs, shapes),
         told=told(jobs, conditions, shapes, link_checks),
+        recommendation=recommendation(jobs, conditions),
         definitions=tuple(
             Definition(
                 name=metric.name,

@@ -16,6 +16,7 @@ import msgspec
 from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
+from harness.recommend.model import Recommendation
 
 SUMMARY_FILE = "summary.json"
 SUMMARY_SCHEMA_VERSION = 1
@@ -329,6 +330,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     failures: tuple[FailureRow, ...]
     retries: tuple[RetryRow, ...]
     told: tuple[ToldRow, ...] = ()
+    recommendation: Recommendation | None = None
     definitions: tuple[Definition, ...]
 
 

@@ -79,7 +79,9 @@ class UseSpec(BaseModel):
             raise Mistake(f"{self.name} needs nothing", "give p95_s, max_usd_per_image or min_quality")
         limits = [value for name in _LATENCIES if (value := getattr(self, name)) is not None]
         if limits != sorted(limits):
-            raise Mistake(f"{self.name} has a higher quantile with a lower limit", "let limits grow from p50_s to p99_s")
+            raise Mistake(
+                f"{self.name} has a higher quantile with a lower limit", "let limits grow from p50_s to p99_s"
+            )
         if self.transparent and self.formats and not set(self.formats) - {"jpeg"}:
             raise Mistake(f"{self.name} is transparent and jpeg", "add png or webp: jpeg has no transparency")
         return self
