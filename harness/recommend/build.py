@@ -85,9 +85,10 @@ def _answer(
         best=best.result,
         latency=best.cell.latency(p),
         latency_statistic=f"p{100 * p:g}",
+        median=best.cell.latency(0.5),
         price_usd=best.cell.price,
         # A timeout for a cell that nobody should use would only be taken for advice to use it.
-        timeout=timeout_of(best.cell) if state != "refuted" else None,
+        timeout=timeout_of(best.cell, candidates) if state != "refuted" else None,
         stability=stable.get(best.cell.route),
         monthly=monthly(use, best.cell, volume) if state != "refuted" else None,
         would_change=would_change(use, best, others, near) if met else (),

@@ -76,6 +76,7 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
     upper_ms: float | None  # upper limit of its interval
     headroom: float
     why: str
+    shared: str = ""  # said where slower cells go over the same route
     widen_to_s: float | None = None  # for the next measurement, where cuts keep it from being told
     layers: tuple[LayerTimeout, ...] = ()
 
@@ -114,6 +115,7 @@ class UseResult(msgspec.Struct, frozen=True, kw_only=True):
     best: CellResult | None = None
     latency: Figure | None = None  # of `best`, in ms
     latency_statistic: str = ""
+    median: Figure | None = None  # of `best`, in ms: what a claim's seconds are set beside
     price_usd: Figure | None = None  # of `best`, per delivered image
     timeout: Timeout | None = None
     stability: Stability | None = None

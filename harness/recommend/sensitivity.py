@@ -62,7 +62,7 @@ def _rivals(use: Use, best: Judged, others: Sequence[Judged]) -> list[str]:
             found.append(_tied(use, best, next_one))
     for other in others:
         price = other.cell.price.value
-        cheaper = price is None or mine is None or price < mine * (1 + ALIKE)
+        cheaper = price is not None and (mine is None or price < mine * (1 + ALIKE))
         if other.result.state == "met" or not cheaper:
             continue
         found.append(_what_it_takes(other))

@@ -137,8 +137,8 @@ def _silence(jobs: pd.DataFrame) -> Curve:
 def _spent(judged: pd.DataFrame) -> tuple[Figure, float, float | None]:
     """USD for each image of the right kind with every job paid for, the share of it that is only perhaps paid, and how
     many jobs it takes for one image. A job that failed without a price cost nothing; one that delivered without a price
-    is left out, because nobody knows its. A job's price is that of its last attempt: each one before it that no 429 refused
-    may have been made and billed too, at what a delivered job costs.
+    is left out, because nobody knows its. A job's price is that of its last attempt: each one before it that no 429
+    refused may have been made and billed too, at what a delivered job costs.
     """
     costs, images = numbers(judged, "cost_usd"), numbers(judged, "image_count")
     right = is_in(judged, "outcome", ("image",))

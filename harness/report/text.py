@@ -9,6 +9,7 @@ from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
 from harness.report.charts import cut_sentence
 from harness.report.model import Estimate, Summary
+from harness.report.recommendation_text import markdown as recommendation_text
 from harness.report.view import (
     claims_sentence,
     condition_rows,
@@ -30,6 +31,7 @@ def render(summary: Summary) -> str:
         *_findings(summary),
         *_objectives(summary),
         *_hypotheses(summary),
+        *([recommendation_text(summary.recommendation)] if summary.recommendation else []),
         *_cells(summary),
         *_waterfalls(summary),
         *_failures(summary),
