@@ -200,10 +200,15 @@ def _short(first: dict[str, Any], varying: Sequence[str], route: str, run: str) 
     if "output_format" in varying or "output_compression" in varying:
         compression = f" {int(first['output_compression'])}" if first["output_compression"] is not None else ""
         words.append((first["output_format"] or "png") + compression)
-    return [*words, *_others(first, varying), *([route] if route else []), *([run] if run else [])]
+    return [
+        *words,
+        *_others(first, varying, brief="partial_images" not in varying or "stream" in varying),
+        *([route] if route else []),
+        *([run] if run else []),
+    ]
 
 
-def _others(first: dict[str, Any], varying: Sequence[str]) -> list[str]:
+def _others(first: dict[str, Any], varying: Sequence[str], *, brief: bool = False) -> list[str]:
     words = []
     if first["background"] == "transparent":
         words.append("transparent")
@@ -211,7 +216,7 @@ def _others(first: dict[str, Any], varying: Sequence[str]) -> list[str]:
         words.append(f"n {int(first['n'])}")
     if first["stream"]:
         partials = first["partial_images"]
-        words.append("stream" + (f" with {int(partials)} previews" if partials else ""))
+        words.append("stream" + (f" with {int(partials)} previews" if partials and not brief else ""))
     if first["reference_images"]:
         words.append(f"{int(first['reference_images'])} references")
     words += [f"{name.replace('_', ' ')} {first[name]}" for name in ("mask", "edit_form", "model", "moderation")
