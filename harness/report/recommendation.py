@@ -200,12 +200,8 @@ def _short(first: dict[str, Any], varying: Sequence[str], route: str, run: str) 
     if "output_format" in varying or "output_compression" in varying:
         compression = f" {int(first['output_compression'])}" if first["output_compression"] is not None else ""
         words.append((first["output_format"] or "png") + compression)
-    return [
-        *words,
-        *_others(first, varying, brief="partial_images" not in varying or "stream" in varying),
-        *([route] if route else []),
-        *([run] if run else []),
-    ]
+    brief = "stream" in varying  # then that it streams tells it apart
+    return [*words, *_others(first, varying, brief=brief), *([route] if route else []), *([run] if run else [])]
 
 
 def _others(first: dict[str, Any], varying: Sequence[str], *, brief: bool = False) -> list[str]:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from harness.chain.analysis import look_at
 from harness.chain.model import Cap, Wait
-from harness.conditions import Caps, LayerCap
+from harness.conditions import Caps, LayerCap, Use
 from harness.recommend.model import Timeout
 from harness.recommend.stability import Level, none_of, stability
 from harness.recommend.timeouts import round_up
@@ -59,10 +59,10 @@ def test_a_route_that_is_cut_at_60_s_never_gets_that_for_a_timeout(slower: float
 
 def test_one_cut_among_many_keeps_the_timeout_above_it_or_untold() -> None:
     shapes = [Shape(slower=1.4, cap_s=52.0)]
-    run = world(shapes, blocks=700)
+    run = world(shapes, blocks=700, uses=(Use(name="slack", p95_s=60, min_quality="medium"),))
     cut = sum(event.outcome == "error" for event in run.events)
     assert 0 < cut < 40
-    found = timeout(run)
+    found = timeout(run, "slack")
     assert found.timeout_s is None or found.timeout_s > 52
 
 

@@ -12,10 +12,12 @@ from msgspec.structs import replace
 from harness.conditions import LayerCap, RouteConditions
 from harness.diagnosis.model import JobVerdict
 from harness.frame import frame_of
-from harness.recommend.model import Recommendation, UseResult
+from harness.recommend.candidate import Candidate
+from harness.recommend.model import Figure, Recommendation, UseResult
 from harness.report.jobs import join_verdicts
 from harness.report.recommendation import recommendation
 from harness.simulator.profiles import Profile
+from harness.stats import survival
 from tests.report.build_run import PRICE, Run, job, of_events
 
 TUNING, CAUSES = "tuning-article", "failure-causes-article"
@@ -72,6 +74,19 @@ def world(shapes: Sequence[Shape], *, profile: str = TUNING, blocks: int = 100, 
                 event = job(number, seconds=seconds, **fields)
             events.append(event)
     return of_events(events, verdicts, blocks=blocks, **changes)
+
+
+def cell_of(times_ms: Sequence[float], key: str = "x", **changes: Any) -> Candidate:
+    """A candidate out of times alone, none of them cut: for tests of many worlds."""
+    price = Figure(value=0.053, low=0.053, high=0.053, n=len(times_ms))
+    fields: dict[str, Any] = {
+        "key": key, "cell": key, "label": key, "short": key, "route": key, "quality": "medium", "size": "1024x1024",
+        "output_format": "png", "transparent": False, "n": 1, "stream": False, "reference_images": 0,
+        "curve": survival(times_ms, [False] * len(times_ms)), "silence": None, "cuts_ms": None,
+        "judged": len(times_ms), "failed": 0, "wrong": 0, "price": price, "spent": price, "maybe_share": 0.0,
+        "jobs_per_image": 1.0, "caps": (),
+    }  # fmt: skip
+    return Candidate(**{**fields, **changes})
 
 
 def with_chain(run: Run, route: str, *chain: LayerCap) -> Run:
