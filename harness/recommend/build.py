@@ -8,7 +8,7 @@ from harness.conditions import Use
 from harness.recommend.candidate import Candidate
 from harness.recommend.cost import monthly
 from harness.recommend.front import ALIKE, front, statistic
-from harness.recommend.model import Recommendation, Stability, UseResult, UseState
+from harness.recommend.model import OtherCell, Recommendation, Stability, UseResult, UseState
 from harness.recommend.needs import Ratings, judge, misfits
 from harness.recommend.sensitivity import Judged, missing, would_change
 from harness.recommend.timeouts import timeout_of
@@ -94,8 +94,13 @@ def _answer(
         would_change=would_change(use, best, others, near) if met else (),
         missing=() if met else missing(best.result),
         claim=use.claim,
-        others=tuple(one.result for one in others),
+        others=tuple(_in_short(one) for one in others),
     )
+
+
+def _in_short(one: Judged) -> OtherCell:
+    lacks = tuple(f"{need.state.replace('_', ' ')}: {need.need}" for need in one.result.needs if need.state != "met")
+    return OtherCell(cell=one.cell.key, label=one.cell.label, state=one.result.state, lacks=lacks)
 
 
 def _sentence(state: UseState, best: Judged, fitting: int) -> str:

@@ -103,6 +103,15 @@ class MonthlyCost(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class OtherCell(msgspec.Struct, frozen=True, kw_only=True):
+    """Another cell of the shape of a use, in short. `lacks`: the needs that it misses, or is not shown to meet."""
+
+    cell: str
+    label: str
+    state: NeedState
+    lacks: tuple[str, ...]
+
+
 class UseResult(msgspec.Struct, frozen=True, kw_only=True):
     """The answer for one use. `best` is the recommended cell, or the nearest one where none is shown."""
 
@@ -123,7 +132,7 @@ class UseResult(msgspec.Struct, frozen=True, kw_only=True):
     would_change: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     claim: UseClaim | None = None
-    others: tuple[CellResult, ...] = ()  # the other cells of this shape, best first
+    others: tuple[OtherCell, ...] = ()  # best first
 
 
 class FrontPoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -142,8 +142,10 @@ def _price(cell: Candidate, limit: float) -> NeedResult:
         why, more = "one job has no interval", 2
     elif found.high <= limit + _EPSILON:
         state, why = "met", f"{dollars(found.value)} an image, {plural(found.n, 'job')}"
-    elif found.low > limit + _EPSILON:
+    elif found.low > limit + _EPSILON and found.n >= FEWEST:
         state, why = "missed", f"{dollars(found.value)} an image, {plural(found.n, 'job')}"
+    elif found.n < FEWEST:
+        why, more = f"{plural(found.n, 'job')} show nothing", FEWEST - found.n
     else:
         more = _more_for_distance(found.n, found.value, found.low, found.high, limit)
         why = f"{dollars(found.low)} to {dollars(found.high)} an image holds the limit"
@@ -170,7 +172,7 @@ def _failures(cell: Candidate, limit: float) -> NeedResult:
         why = "no job was seen to its end"
     elif found.high <= limit + _EPSILON:
         state, why = "met", counted
-    elif found.low > limit + _EPSILON:
+    elif found.low > limit + _EPSILON and cell.judged >= FEWEST:
         state, why = "missed", counted
     else:
         why = f"{counted}: {percent(found.low)} to {percent(found.high)} holds {percent(limit)}"

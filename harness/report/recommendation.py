@@ -15,7 +15,7 @@ from harness.conditions import RunConditions
 from harness.recommend.build import recommend
 from harness.recommend.candidate import Candidate
 from harness.recommend.model import Figure, Recommendation, Stability
-from harness.recommend.needs import Ratings
+from harness.recommend.needs import FEWEST, Ratings
 from harness.recommend.stability import Level, stability
 from harness.report.jobs import (
     DELIVERED,
@@ -47,12 +47,14 @@ def recommendation(
     volume: float | None = None,
     ratings: Ratings | None = None,
 ) -> Recommendation | None:
-    """What one run says about which tier to use; null where there is nothing to choose between and no use to serve.
+    """What one run says about which tier to use; null where there is nothing to choose between and no use to serve, or
+    where no cell has more than a handful of jobs.
 
     `ratings`: cell → score with its interval. Nobody fills it yet; without it a need of a rating is not shown.
     """
-    found = recommend(candidates(jobs, conditions), conditions.uses, stabilities(jobs), volume=volume, ratings=ratings)
-    return found if says_something(found) else None
+    cells = candidates(jobs, conditions)
+    found = recommend(cells, conditions.uses, stabilities(jobs), volume=volume, ratings=ratings)
+    return found if says_something(found) and any(one.judged >= FEWEST for one in cells) else None
 
 
 def says_something(found: Recommendation) -> bool:

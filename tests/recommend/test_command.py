@@ -41,7 +41,7 @@ def test_the_verb_prints_text_and_markdown_and_ends_with_0(tmp_path: Path, harne
 
 
 def test_nothing_recommended_is_inconclusive_and_json_says_it_all(tmp_path: Path, harness: Harness) -> None:
-    run = world(tiers(), blocks=4).write(tmp_path / "run")
+    run = world(tiers(), blocks=7).write(tmp_path / "run")
     done = harness("recommend", run, "--format", "json")
     assert done.returncode == 4
     assert "nothing is recommended" in done.stderr
@@ -102,12 +102,12 @@ def test_the_report_has_the_section_where_there_is_something_to_say(tmp_path: Pa
     assert "a claim of the parameter-tuning article" in page
     text = render(read_summary(paths.summary))
     assert "## Recommendation" in text
-    alone = write_report(world([Shape(size="2048x1152")], blocks=3).write(tmp_path / "alone"))
+    alone = write_report(world([Shape(size="2048x1152")], blocks=8).write(tmp_path / "alone"))
     assert 'id="recommendation"' not in alone.html.read_text(encoding="utf-8")
 
 
 def test_the_front_stands_alone_where_no_use_has_a_cell(tmp_path: Path) -> None:
-    paths = write_report(world(tiers(size="2048x1152"), blocks=5).write(tmp_path / "run"))
+    paths = write_report(world(tiers(size="2048x1152"), blocks=7).write(tmp_path / "run"))
     page = paths.html.read_text(encoding="utf-8")
     assert "what follows is the front alone" in page
     assert "pareto-wide-title" in page

@@ -64,7 +64,7 @@ def test_a_cut_route_is_beaten_by_one_that_is_shown_faster_than_its_cut() -> Non
 
 
 def test_one_cell_that_serves_no_use_is_no_recommendation() -> None:
-    run = world([Shape(size="2048x1152")], blocks=3)
+    run = world([Shape(size="2048x1152")], blocks=8)
     assert recommendation(join_verdicts(frame_of(run.events), run.verdicts), run.conditions) is None
 
 
@@ -109,5 +109,5 @@ def test_a_point_of_which_only_a_lower_bound_is_known_is_drawn_open() -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_points_are_no_drawing(count: int) -> None:
-    found = recommended(world(tiers(), blocks=2))
+    found = recommended(world(tiers(), blocks=6))
     assert pareto(Recommendation(statistic="p95", front=found.front[:count], uses=()), "p", {}) == ""

@@ -71,7 +71,15 @@ def test_few_jobs_recommend_nothing_and_say_how_many_more_would() -> None:
 
 
 def test_a_handful_of_jobs_refutes_nothing_either() -> None:
-    assert answer(world(tiers(), profile=CAUSES, blocks=5), "ecommerce-main").state == "not_shown"
+    states = [judge(USES["ecommerce-main"], cell_of([80_000.0 + n for n in range(jobs)]), {}).state for jobs in (5, 6)]
+    assert states == ["not_shown", "missed"]
+
+
+def test_one_failure_of_one_is_no_failure_rate() -> None:
+    own = Use(name="any", max_usd_per_image=1)
+    events = [job(1, outcome="error", status=504), *(job(2 + n, quality="medium", seconds=20) for n in range(6))]
+    found = recommended(of_events(events, uses=(own,))).uses[0]
+    assert found.state == "not_shown"
 
 
 def test_jobs_for_an_upper_limit_are_those_of_the_exact_interval() -> None:
@@ -83,7 +91,7 @@ def test_jobs_for_an_upper_limit_are_those_of_the_exact_interval() -> None:
 
 
 def test_a_use_without_a_cell_of_its_shape_is_not_measured() -> None:
-    found = answer(world(tiers(), blocks=3), "poster-print")
+    found = answer(world(tiers(), blocks=6), "poster-print")
     assert found.state == "not_measured"
     assert found.sentence == "Not measured: no cell was run at this size."
 
