@@ -56,13 +56,13 @@ def timeout_of(cell: Candidate, all_cells: Sequence[Candidate] = ()) -> Timeout:
             headroom=HEADROOM,
             why=why,
             widen_to_s=widen,
-            layers=_layers(cell, None, None, None),
+            layers=_layers(cell, None, None, False),
         )
     if wanted is None or p is None or upper is None:
         need = jobs_for_upper_limit(0.95)
         why = f"Not estimable: {plural(cell.curve.n, 'job')}, and an upper limit of p95 takes {need}."
         return Timeout(timeout_s=None, statistic=None, upper_ms=None, headroom=HEADROOM, why=why)
-    rows = _layers(cell, wanted, upper / 1000, None if shared is None else shared[0])
+    rows = _layers(cell, wanted, upper / 1000, shared is not None)
     ours = next((row.should_be_s for row in rows if row.layer == OURS and "total" in row.kinds), None)
     name = f"p{100 * p:g}"
     why = (
@@ -78,20 +78,20 @@ def timeout_of(cell: Candidate, all_cells: Sequence[Candidate] = ()) -> Timeout:
         why=why,
         shared=""
         if shared is None
-        else f"{shared[1]} goes over the same route and takes longer: give this timeout with each request, and leave "
+        else f"{shared} goes over the same route and takes longer: give this timeout with each request, and leave "
         "what both pass wide enough for it.",
         layers=rows,
     )
 
 
-def _slower(cell: Candidate, all_cells: Sequence[Candidate]) -> tuple[float, str] | None:
-    """The slowest other cell on this route, in ms as far as it was watched, when it is slower than this one."""
+def _slower(cell: Candidate, all_cells: Sequence[Candidate]) -> str | None:
+    """The slowest other cell on this route, as far as it was watched, when it is slower than this one."""
     others = [
         (float(one.curve.x[-1]), one.label) for one in all_cells if one.route == cell.route and one is not cell
         and one.curve.n
     ]  # fmt: skip
     slowest = max(others, default=None)
-    return slowest if slowest is not None and cell.curve.n and slowest[0] > float(cell.curve.x[-1]) else None
+    return slowest[1] if slowest is not None and cell.curve.n and slowest[0] > float(cell.curve.x[-1]) else None
 
 
 def _upper(curve: Curve) -> tuple[float | None, float | None]:
@@ -115,9 +115,7 @@ class _Row:
     note: str = ""
 
 
-def _layers(
-    cell: Candidate, wanted: float | None, need: float | None, shared_ms: float | None
-) -> tuple[LayerTimeout, ...]:
+def _layers(cell: Candidate, wanted: float | None, need: float | None, shared: bool) -> tuple[LayerTimeout, ...]:
     """Every cap that counts while this cell waits, outermost first; ours is one of them, declared or not."""
     caps = list(cell.caps)
     if not any(cap.layer == OURS and cap.kind == "total" for cap in caps):
@@ -130,7 +128,7 @@ def _layers(
     for what, base, floor in (("whole", wanted, need), ("silence", quiet, None if silence is None else silence / 1000)):
         if base is not None and floor is not None:
             _assign([[row for row in rows if row.counts == what] for _, rows in grouped], base, floor)
-    return tuple(_told(name, row, shared_ms) for name, rows in grouped for row in rows)
+    return tuple(_told(name, row, shared) for name, rows in grouped for row in rows)
 
 
 def _rows(cell: Candidate, caps: Sequence[Cap]) -> list[_Row]:
@@ -205,10 +203,9 @@ def _reachable(row: _Row, wanted: float, need: float) -> float | None:
     return wanted
 
 
-def _told(layer: str, row: _Row, shared_ms: float | None) -> LayerTimeout:
+def _told(layer: str, row: _Row, shared: bool) -> LayerTimeout:
     today, should = row.cap.cap_s, row.should
-    kept = shared_ms is not None and layer != OURS and should is not None and today is not None
-    if kept and shared_ms is not None and should is not None and should < (today or 0.0) and should * 1000 < shared_ms:
+    if shared and layer != OURS and should is not None and today is not None and should < today:
         should, row.note = today, row.note or "slower cells pass it too"
     action: CapAction
     if should is None:

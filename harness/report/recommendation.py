@@ -66,7 +66,7 @@ def candidates(jobs: pd.DataFrame, conditions: RunConditions, run: str = "") -> 
     """Every cell that was run. `run`: how the run is called where there are several; it is then in every name."""
     narrow = jobs[list(_NEEDED)]
     chains = {route.name: route.chain for route in conditions.routes}
-    varying = [name for name in _NAMES if narrow[name].astype(object).nunique(dropna=False) > 1]
+    varying = [name for name in _NAMES if len(narrow[name].unique()) > 1]
     routes = narrow["route"].nunique()
     found = []
     for positions in positions_by(narrow, ["cell"]).values():

@@ -40,7 +40,8 @@ def summary_sentence(found: Recommendation) -> str:
     if not judged:
         return "No use of the list has the shape of a cell that was measured; what follows is the front alone."
     parts = [f"{count} {_STATES[state]}" for state, count in counts.items() if count and state != "not_measured"]
-    rest = f" {counts['not_measured']} more have no cell of their shape." if counts["not_measured"] else ""
+    left = counts["not_measured"]
+    rest = "" if not left else " One more has no cell of its shape." if left == 1 else f" {left} more have none."
     return f"Of {judged} {'use' if judged == 1 else 'uses'} that this run has cells for: {', '.join(parts)}.{rest}"
 
 
