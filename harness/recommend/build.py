@@ -74,6 +74,10 @@ def _answer(
     state: UseState = (
         "recommended" if met else "refuted" if all(one.result.state == "missed" for one in fitting) else "not_shown"
     )
+    # Better tiers that are too slow or too dear say nothing of the tier that would do.
+    untried = state == "refuted" and use.min_quality not in (None, *(one.cell.quality for one in fitting))
+    if untried:
+        state = "not_shown"
     p = limits(use)[-1][0] if limits(use) else 0.95
     return UseResult(
         use=use.name,
@@ -88,11 +92,16 @@ def _answer(
         median=best.cell.latency(0.5),
         price_usd=best.cell.price,
         # A timeout for a cell that nobody should use would only be taken for advice to use it.
-        timeout=timeout_of(best.cell, candidates) if state != "refuted" else None,
+        timeout=timeout_of(best.cell, candidates) if best.result.state != "missed" else None,
         stability=stable.get(best.cell.route),
-        monthly=monthly(use, best.cell, volume) if state != "refuted" else None,
+        monthly=monthly(use, best.cell, volume) if best.result.state != "missed" else None,
         would_change=would_change(use, best, others, near) if met else (),
-        missing=() if met else missing(best.result),
+        missing=()
+        if met
+        else (
+            *([f"No cell of quality {use.min_quality} was run in this shape."] if untried else []),
+            *missing(best.result),
+        ),
         claim=use.claim,
         others=tuple(_in_short(one) for one in others),
     )

@@ -75,6 +75,13 @@ def test_a_handful_of_jobs_refutes_nothing_either() -> None:
     assert states == ["not_shown", "missed"]
 
 
+def test_a_tier_that_was_never_run_is_not_refuted_by_a_better_one() -> None:
+    found = answer(world([Shape()], blocks=20), "thumbnail")
+    assert found.state == "not_shown"
+    assert found.missing[0] == "No cell of quality low was run in this shape."
+    assert (found.timeout, found.monthly) == (None, None)
+
+
 def test_one_failure_of_one_is_no_failure_rate() -> None:
     own = Use(name="any", max_usd_per_image=1)
     events = [job(1, outcome="error", status=504), *(job(2 + n, quality="medium", seconds=20) for n in range(6))]
