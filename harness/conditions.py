@@ -146,6 +146,42 @@ class StoppedCell(msgspec.Struct, frozen=True, kw_only=True):
     decisions: tuple[StopDecision, ...]
 
 
+class UseClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """The tier that somebody recommends for a use, and what they expect of it. A claim: it decides nothing."""
+
+    quality: str
+    size: str
+    output_format: str
+    output_compression: int | None = None
+    from_s: float
+    to_s: float
+    usd: float
+    source: str
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """What images are made for, as a set of needs. What is null or empty is not asked for."""
+
+    name: str
+    title: str = ""
+    p50_s: float | None = None  # limits of quantiles of final_image_ms
+    p90_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    max_usd_per_image: float | None = None  # of a delivered image
+    max_failed: float = 0.05  # share of jobs without the right image
+    min_quality: Literal["low", "medium", "high"] | None = None
+    min_rating: float | None = None  # in the unit of the run's ratings
+    sizes: tuple[str, ...] = ()  # what the use can take, the preferred one first
+    formats: tuple[str, ...] = ()
+    transparent: bool = False
+    edits: bool = False  # made from reference images
+    images_per_month: float | None = None
+    sources: dict[str, str] = {}  # need → where its figure comes from; the others are ours, or the scenario's
+    claim: UseClaim | None = None
+    own: bool = False  # of the scenario, not shipped
+
+
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
     """Our own timeouts, in seconds of the measured world; null means none."""
 
@@ -222,6 +258,7 @@ class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     hypotheses: tuple[Hypothesis, ...] = ()
     early_stop: EarlyStop | None = None
     stopped_cells: tuple[StoppedCell, ...] = ()
+    uses: tuple[Use, ...] = ()  # of the scenario; the shipped ones are not repeated here
     host: Host
     clock_proof: ClockProof | None = None  # null: `harness selftest` was never run here
 

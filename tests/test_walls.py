@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery"}
+READ = {"frame", "ingest", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery", "recommend"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -40,8 +40,9 @@ ARROWS: dict[str, set[str]] = {
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "rating": set(),
     "gallery": set(),
-    "report": {"frame", "stats", "diagnosis", "rating", "gallery"},
-    "compare": {"frame", "stats", "diagnosis", "report"},
+    "recommend": {"chain", "stats"},
+    "report": {"chain", "frame", "stats", "diagnosis", "rating", "gallery", "recommend"},
+    "compare": {"frame", "stats", "diagnosis", "report", "recommend"},
     "packet": {"frame", "stats", "diagnosis"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
     "simulator": set(),
@@ -130,6 +131,7 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.report.build", ["openai", "httpx", "httpcore", "starlette", "uvicorn", "asyncio"]),
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.recommend.build", ["openai", "httpx", "httpcore", "matplotlib", "duckdb"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.run.session", ["pandas", "scipy", "matplotlib"]),

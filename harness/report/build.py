@@ -20,6 +20,7 @@ from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
 from harness.report.ratings import rate
+from harness.report.recommendation import recommendation
 from harness.report.stopped import stopped
 from harness.report.told import told
 
@@ -68,6 +69,7 @@ def summarize(
         told=told(jobs, conditions, shapes, link_checks),
         ratings=rate(votes, cells),
         pictures=None if kept is None else picture_part(kept, cells, jobs),
+        recommendation=recommendation(jobs, conditions),
         definitions=tuple(
             Definition(
                 name=metric.name,

@@ -10,9 +10,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts, contact_text, ratings_text, stopped
+from harness.report import charts, contact_text, ratings_text, recommendation_text, stopped
 from harness.report import format as fmt
 from harness.report.model import Summary, WaterfallRow
+from harness.report.pareto import pareto
 from harness.report.view import (
     bad_headlines,
     claims_sentence,
@@ -59,6 +60,7 @@ def render(summary: Summary) -> str:
         ("findings", "Findings", bool(summary.findings or summary.answer.verdicts)),
         ("objectives", "Objectives", bool(summary.objectives)),
         ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
+        ("recommendation", "Recommendation", summary.recommendation is not None),
         ("ratings", "Blind ratings", summary.ratings is not None),
         ("stopped", "Stopped early", summary.stopped is not None),
         ("timing", "When jobs were done", bool(drawn)),
@@ -107,6 +109,12 @@ def render(summary: Summary) -> str:
                 for route, rows in groupby(summary.cells, key=lambda row: "" if row.planned_only else row.route)
             ],
             conditions=condition_rows(summary),
+            rec_words=recommendation_text,
+            pareto_wide=_drawn_pareto(summary, colours, narrow=False),
+            pareto_narrow=_drawn_pareto(summary, colours, narrow=True),
+            front_names={point.cell: point.label for point in summary.recommendation.front}
+            if summary.recommendation
+            else {},
             claims_sentence=claims_sentence(summary),
             selection=selection,
             told_way=told_way,
@@ -134,6 +142,13 @@ def _drawn_waterfall(summary: Summary, *, narrow: bool) -> Markup:
         return Markup("")
     name = "waterfall-narrow" if narrow else "waterfall-wide"
     return Markup(charts.waterfall(summary.waterfalls, name, narrow=narrow))
+
+
+def _drawn_pareto(summary: Summary, colours: dict[str, int], *, narrow: bool) -> Markup:
+    if summary.recommendation is None:
+        return Markup("")
+    name = "pareto-narrow" if narrow else "pareto-wide"
+    return Markup(pareto(summary.recommendation, name, colours, narrow=narrow))
 
 
 def _segment_ms(row: WaterfallRow, kind: str) -> float | None:

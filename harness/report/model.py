@@ -16,6 +16,7 @@ import msgspec
 from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
+from harness.recommend.model import Recommendation
 from harness.report.contact_model import PicturePart
 from harness.report.estimate import Estimate as Estimate  # part of this record, and taken from here
 from harness.report.ratings_model import RatingsPart
@@ -320,6 +321,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     told: tuple[ToldRow, ...] = ()
     ratings: RatingsPart | None = None  # null: nobody voted
     pictures: PicturePart | None = None  # only of a run that kept its images
+    recommendation: Recommendation | None = None
     definitions: tuple[Definition, ...]
 
 

@@ -44,7 +44,7 @@ def cost_per_image(jobs: pd.DataFrame) -> Price:
         return Price(None, None, None, 0, 0, "no delivered image has a price" if delivered.any() else "no image came")
     paid = math.fsum(costs[priced].tolist())
     usd = paid / made
-    low, high = _interval(costs[priced], images[priced], usd)
+    low, high = ratio_interval(costs[priced], images[priced], usd)
     words = [f"{made} image{'s' * (made != 1)} of {n} job{'s' * (n != 1)} for {paid:.4f} USD"]
     if unpriced := int(delivered.sum()) - n:
         words.append(f"{unpriced} delivered jobs without a price left out")
@@ -54,7 +54,8 @@ def cost_per_image(jobs: pd.DataFrame) -> Price:
     return Price(usd, low, high, n, made, "; ".join(words))
 
 
-def _interval(costs: np.ndarray, images: np.ndarray, usd: float) -> tuple[float | None, float | None]:
+def ratio_interval(costs: np.ndarray, images: np.ndarray, usd: float) -> tuple[float | None, float | None]:
+    """The 95 % interval of `usd`, the sum of `costs` over that of `images`; null from fewer than two jobs."""
     n = costs.size
     if n < 2:
         return None, None

@@ -11,6 +11,7 @@ from harness.report.charts import cut_sentence
 from harness.report.contact_text import picture_lines
 from harness.report.model import Estimate, Summary
 from harness.report.ratings_text import ratings
+from harness.report.recommendation_text import markdown as recommendation_text
 from harness.report.stopped import stopped_cells
 from harness.report.stopped_text import stopped_section
 from harness.report.view import (
@@ -34,6 +35,7 @@ def render(summary: Summary) -> str:
         *_findings(summary),
         *_objectives(summary),
         *_hypotheses(summary),
+        *([recommendation_text(summary.recommendation)] if summary.recommendation else []),
         *ratings(summary, _table),
         *stopped_section(summary, _table),
         *_cells(summary),

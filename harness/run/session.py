@@ -297,6 +297,7 @@ def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) 
         objectives=scenario.objective_conditions(),
         hypotheses=scenario.hypothesis_conditions(),
         early_stop=None if scenario.early_stop is None else scenario.early_stop.conditions(scenario.cells()),
+        uses=scenario.use_conditions(),
         host=Host(
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.release()} {platform.machine()}",

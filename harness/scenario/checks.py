@@ -14,6 +14,7 @@ from harness.scenario.hypothesis_checks import check_hypotheses
 from harness.scenario.models import ENV_REFERENCE, Matrix, RequestFields
 from harness.scenario.objectives import parse_objective
 from harness.scenario.reader import Path
+from harness.scenario.use_checks import check_uses
 from harness.scenario.words import Mistake, known_secret, listing, looks_secret, nearest, secret_name, show
 
 MAX_JOBS = 200_000
@@ -179,6 +180,7 @@ def check_cells(tree: Mapping[str, object], findings: Findings) -> None:
         _check_objectives(tree, list(seen.values()), findings)
         check_hypotheses(tree, [placed.cell for placed in seen.values()], findings)
         check_early_stop(tree, [placed.cell for placed in seen.values()], findings)
+        check_uses(tree, [placed.cell for placed in seen.values()], findings)
 
 
 def _check_cell(placed: Placed, routes: tuple[str, ...], findings: Findings) -> None:

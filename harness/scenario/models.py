@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
 
-from harness.conditions import CapKind, Caps, Hypothesis, LayerCap, Objective, RouteConditions
+from harness.conditions import CapKind, Caps, Hypothesis, LayerCap, Objective, RouteConditions, Use
 from harness.scenario import fields as f
 from harness.scenario.cells import FIELDS, Cell, expand
 from harness.scenario.early_stop import EarlyStopSpec
 from harness.scenario.families import FAMILIES, FamilyOptions, Options, options_of
 from harness.scenario.hypotheses import HypothesisSpec
 from harness.scenario.objectives import check_objective, parse_objective
+from harness.scenario.uses import UseSpec
 from harness.scenario.words import Mistake, listing, nearest, show
 
 Complexity = Literal["simple", "medium", "complex"]
@@ -260,6 +261,7 @@ class Scenario(_Model):
     )
     hypotheses: f.Tuple[HypothesisSpec] = Field((), description="Claims to be shown or refuted; docs/hypotheses.md.")
     early_stop: EarlyStopSpec | None = Field(None, description="When a cell has told enough; docs/plan.md.")
+    uses: f.Tuple[UseSpec] = Field((), description="What the images are for, as needs; docs/recommend.md.")
     _sha256: str = PrivateAttr("")
     _source: str = PrivateAttr("")
 
@@ -316,3 +318,7 @@ class Scenario(_Model):
     def hypothesis_conditions(self) -> tuple[Hypothesis, ...]:
         """Every claim with its test."""
         return tuple(spec.conditions() for spec in self.hypotheses)
+
+    def use_conditions(self) -> tuple[Use, ...]:
+        """Every use of this file's own."""
+        return tuple(spec.conditions() for spec in self.uses)

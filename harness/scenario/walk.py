@@ -63,6 +63,7 @@ def walk_scenario(
             "objectives": (),
             "hypotheses": (),
             "early_stop": None,
+            "uses": (),
         }
     )
     # Another run than the scenario's own: neither goes on with the other's journal.
