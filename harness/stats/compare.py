@@ -20,11 +20,20 @@ from typing import Literal
 
 import numpy as np
 
-from harness.stats.bootstrap import bootstrap_p, draws, percentile_limits, weighted_quantile
+from harness.stats.bootstrap import beyond_resamples_p, bootstrap_p, draws, percentile_limits, weighted_quantile
 from harness.stats.censored import BoolArray, IntArray
 from harness.stats.holm import holm
 from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, order_statistic_ranks, sample_floor
-from harness.stats.ranktests import akritas_scores, by_block, log_times, logrank_p, paired_p, unpaired_p
+from harness.stats.ranktests import (
+    Middle,
+    akritas_scores,
+    by_block,
+    log_times,
+    logrank_p,
+    of_blocks,
+    paired_p,
+    unpaired_p,
+)
 
 EffectVerdict = Literal["faster", "slower", "no_difference", "inconclusive"]
 
@@ -101,15 +110,37 @@ def compare(
     """
     if not (0 < p < 1 and 0 < confidence < 1 and 0 <= min_effect < 1):
         raise ValueError("p and confidence lie strictly between 0 and 1, the smallest effect from 0 to below 1")
-    value_a, value_b = _value(a, p), _value(b, p)
-    known = value_a is not None and value_b is not None
     clusters_a, clusters_b, clusters = _clusters(a, b)
     fewest = min(np.unique(clusters_a).size, np.unique(clusters_b).size)
-    low = high = ratio_low = ratio_high = p_value = None
     several = _most_jobs(clusters_a) > 1 or _most_jobs(clusters_b) > 1
-    if fewest >= 2:
-        least_a, most_a, least_b, most_b = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples)
-        limits = _open_sides(a, b, p, confidence)
+    resampled = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples) if fewest >= 2 else None
+    return effect_of(
+        a, b, resampled, p=p, min_effect=min_effect, confidence=confidence, fewest=fewest, several=several
+    )
+
+
+def effect_of(
+    a: Arm,
+    b: Arm,
+    resampled: tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None,
+    *,
+    p: float,
+    min_effect: float,
+    confidence: float,
+    fewest: int,
+    several: bool,
+) -> Effect:
+    """The effect from quantiles that were resampled already: a's as (at least, at most), then b's. Null: none were.
+
+    `fewest` clusters that an arm has; `several`: a cluster holds more than one job of an arm.
+    """
+    value_a, value_b = _value(a, p), _value(b, p)
+    known = value_a is not None and value_b is not None
+    low = high = ratio_low = ratio_high = p_value = None
+    limits = _open_sides(a, b, p, confidence)
+    # With both sides open nothing can be concluded, whatever a test says: then it is none of Holm's comparisons.
+    if resampled is not None and any(limits):
+        least_a, most_a, least_b, most_b = resampled
         low, high = _kept(percentile_limits(least_b - most_a, most_b - least_a, confidence, fewest, several), limits)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = (
@@ -117,8 +148,12 @@ def compare(
                 np.nan_to_num(most_b / least_a, nan=np.inf, posinf=np.inf),
             )
         ratio_low, ratio_high = _kept(percentile_limits(*ratios, confidence, fewest, several), limits)
-        tail_p = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
-        p_value = _median_p(a, b) if p == 0.5 else tail_p
+        if p == 0.5:
+            p_value = _median_p(a, b)
+        else:
+            p_value = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
+            if p_value is not None and p_value <= 4 / (least_a.size + 1):
+                p_value = min(p_value, beyond_resamples_p(*ratios, fewest))
     effect = Effect(
         p=p,
         a=value_a,
@@ -131,7 +166,7 @@ def compare(
         ratio_high=ratio_high,
         n_a=int(a.times.size),
         n_b=int(b.times.size),
-        pairs=len(_keys(a) & _keys(b)),
+        pairs=_pairs(a, b),
         censored_a=int(np.count_nonzero(a.censored)),
         censored_b=int(np.count_nonzero(b.censored)),
         p_value=p_value,
@@ -243,21 +278,24 @@ def _kept(found: tuple[float | None, float | None], told: tuple[bool, bool]) -> 
     return (found[0] if told[0] else None), (found[1] if told[1] else None)
 
 
-def _keys(arm: Arm) -> set[tuple[int, int]]:
-    return set(zip(arm.block.tolist(), arm.prompt.tolist(), strict=True))
+def _pairs(a: Arm, b: Arm) -> int:
+    """Combinations of block and prompt that both have."""
+    low = int(min(a.prompt.min(initial=0), b.prompt.min(initial=0)))
+    wide = int(max(a.prompt.max(initial=0), b.prompt.max(initial=0))) - low + 1
+    return int(np.intersect1d(a.block * wide + a.prompt - low, b.block * wide + b.prompt - low).size)
 
 
 def _median_p(a: Arm, b: Arm) -> float | None:
     shared = np.intersect1d(a.block, b.block).size
     blocks_a, blocks_b = np.unique(a.block).size, np.unique(b.block).size
-    paired = bool(_keys(a) & _keys(b)) and 2 * shared >= min(blocks_a, blocks_b) and shared > 1
+    paired = _pairs(a, b) > 0 and 2 * shared >= min(blocks_a, blocks_b) and shared > 1
     cut = bool(a.censored.any() or b.censored.any())
     if not cut:
         values_a, values_b = log_times(a.times), log_times(b.times)
     else:
         scores = akritas_scores(np.concatenate([a.times, b.times]), np.concatenate([a.censored, b.censored]))
         values_a, values_b = scores[: a.times.size], scores[a.times.size :]
-    middle = np.mean if cut else np.median
+    middle: Middle = "mean" if cut else "median"
     if paired:
         of_a, of_b = (by_block(v, arm.block, arm.prompt, middle) for v, arm in ((values_a, a), (values_b, b)))
         return paired_p(of_a, of_b, ranks=not cut)
@@ -265,8 +303,5 @@ def _median_p(a: Arm, b: Arm) -> float | None:
     if lone and cut:
         return logrank_p(a.times, a.censored, b.times, b.censored)
     if not lone:
-        values_a, values_b = (
-            np.array([middle(v[arm.block == block]) for block in np.unique(arm.block)])
-            for v, arm in ((values_a, a), (values_b, b))
-        )
+        values_a, values_b = (of_blocks(v, arm.block, middle) for v, arm in ((values_a, a), (values_b, b)))
     return unpaired_p(values_a, values_b, ranks=not cut)
