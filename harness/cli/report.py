@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.common import emit_json, format_option, run_argument
+from harness.cli.common import emit_json, format_option, min_effect_option, run_argument
 from harness.errors import ThresholdFailed
 from harness.metrics import METRICS
 
@@ -16,7 +16,8 @@ _CLOCKS = "\b\nClocks:\n" + "\n".join(f"  {m.name}: {m.describe()}" for m in MET
 @click.command("report", epilog=_CLOCKS)
 @run_argument
 @format_option
-def command(run_dir: Path, form: str) -> None:
+@min_effect_option("The smallest difference between two settings that matters.")
+def command(run_dir: Path, form: str, min_effect: float) -> None:
     """Write RUN/summary.json and RUN/report.html, one file without network. Exit code 3 when an objective failed.
 
     The text form on stdout is Markdown.
@@ -28,7 +29,7 @@ def command(run_dir: Path, form: str) -> None:
 
     if not (run_dir / DIAGNOSIS_FILE).exists():
         diagnose_run(run_dir)
-    paths = write_report(run_dir)
+    paths = write_report(run_dir, min_effect=min_effect)
     summary = read_summary(paths.summary)
     if form == "json":
         emit_json(summary)

@@ -13,10 +13,12 @@ from harness.diagnosis.model import Diagnosis, JobVerdict
 from harness.events import LinkCheck
 from harness.metrics import METRICS
 from harness.report import pictures, tables
+from harness.report.comparisons import MIN_EFFECT, comparisons
 from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
+from harness.report.spread import spread_part
 from harness.report.told import told
 
 
@@ -27,6 +29,7 @@ def summarize(
     verdicts: Sequence[JobVerdict],
     unreadable_lines: int = 0,
     link_checks: Sequence[LinkCheck] = (),
+    min_effect: float = MIN_EFFECT,
 ) -> Summary:
     """Pure: the same conditions, events and verdicts give the same summary, in whatever order the events came."""
     jobs = join_verdicts(frame, verdicts)
@@ -48,6 +51,8 @@ def summarize(
         findings=diagnosis.findings,
         objectives=judge_all(conditions.objectives, jobs),
         hypotheses=judge_claims(conditions, jobs),
+        comparisons=comparisons(jobs, conditions, min_effect),
+        spread=spread_part(jobs, conditions),
         cells=tables.cells(jobs, conditions, shapes),
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),

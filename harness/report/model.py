@@ -16,6 +16,9 @@ import msgspec
 from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
+from harness.report.comparisons_model import Comparisons
+from harness.report.estimate import Estimate
+from harness.report.spread_model import SpreadPart
 
 SUMMARY_FILE = "summary.json"
 SUMMARY_SCHEMA_VERSION = 1
@@ -23,22 +26,6 @@ SUMMARY_SCHEMA_VERSION = 1
 ObjectiveState = Literal["pass", "fail", "inconclusive"]
 HypothesisState = Literal["supported", "refuted", "not_shown"]
 SegmentKind = Literal["earlier", "pool", "dns", "tcp", "tls", "upload", "wait", "partials", "download", "render"]
-
-
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure with what it rests on, in the unit that the field's name says.
-
-    `value` null with `beyond` set: not estimable, but larger than `beyond`. `thin`: fewer than `floor` samples.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    censored: int = 0
-    thin: bool = False
-    floor: int | None = None
-    beyond: float | None = None
 
 
 class RunPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +136,7 @@ class HypothesisResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     n_a: int | None = None
     n_b: int = 0
+    survives_holm: bool | None = None  # an answer that holds with all claims judged together; null: no answer
 
 
 class FailureKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +161,12 @@ class CellRow(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_p50_ms: Estimate
     first_partial_image_p50_ms: Estimate
     server_p50_ms: Estimate
+    # Of the delivered jobs alone, as if the cut ones had not been: null where none was cut.
+    successes_p50_ms: Estimate | None = None
+    successes_p90_ms: Estimate | None = None
+    # From the moment at which the plan wanted the job sent: null without a schedule.
+    response_p50_ms: Estimate | None = None
+    response_p90_ms: Estimate | None = None
     cost_usd: float | None
     cost_per_image_usd: float | None
     cost_basis: tuple[str, ...]
@@ -322,6 +316,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     findings: tuple[Finding, ...]
     objectives: tuple[ObjectiveResult, ...]
     hypotheses: tuple[HypothesisResult, ...] = ()
+    comparisons: Comparisons | None = None  # null: no two cells differ in one axis only
+    spread: SpreadPart | None = None  # null: fewer than two axes vary, or too few jobs
     cells: tuple[CellRow, ...]
     curves: tuple[CurvePanel, ...]
     waterfalls: tuple[WaterfallRow, ...]
