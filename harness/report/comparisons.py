@@ -190,8 +190,7 @@ def _row(pair: _Pair, cells: Sequence[_Cell], effects: Sequence[Effect], varying
     axis = AXES[pair.axis]
     shared = [at for at in varying if at != pair.axis and a.key[at] == b.key[at]]
     p50, p90 = (
-        _effect(effect, *figures)
-        for effect, figures in zip(effects, ((a.p50, b.p50), (a.p90, b.p90)), strict=True)
+        _effect(effect, *figures) for effect, figures in zip(effects, ((a.p50, b.p50), (a.p90, b.p90)), strict=True)
     )
     along = [
         at for at in varying if at != pair.axis and a.key[at] != b.key[at]

@@ -10,15 +10,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts
+from harness.report import charts, comparisons_text
 from harness.report import format as fmt
-from harness.report.model import Summary, WaterfallRow
+from harness.report.model import Estimate, Summary, WaterfallRow
 from harness.report.view import (
+    SUCCESSES_ONLY,
     bad_headlines,
     claims_sentence,
     condition_rows,
     decision_facts,
     floors_sentence,
+    response_sentence,
     rests_on,
     selection,
     told_result,
@@ -59,6 +61,8 @@ def render(summary: Summary) -> str:
         ("findings", "Findings", bool(summary.findings or summary.answer.verdicts)),
         ("objectives", "Objectives", bool(summary.objectives)),
         ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
+        ("comparisons", "A against B", summary.comparisons is not None),
+        ("spread", "What explains the spread", summary.spread is not None),
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
@@ -76,6 +80,7 @@ def render(summary: Summary) -> str:
         .render(
             s=summary,
             f=fmt,
+            v=comparisons_text,
             colours=colours,
             parts=[f"{name}.html" for name, _ in shown],
             contents=shown,
@@ -96,11 +101,16 @@ def render(summary: Summary) -> str:
             ],
             segment_ms=_segment_ms,
             cut_sentence=charts.cut_sentence,
+            any_cut=any(row.successes_p50_ms is not None for row in summary.cells),
+            any_response=any(row.response_p50_ms is not None for row in summary.cells),
             any_partials=any(row.first_partial_image_p50_ms.value is not None for row in summary.cells),
             cells_by_route=[
                 (route, list(rows))
                 for route, rows in groupby(summary.cells, key=lambda row: "" if row.planned_only else row.route)
             ],
+            nothing_known=Estimate(value=None),
+            successes_sentence=SUCCESSES_ONLY,
+            response_words=response_sentence(summary),
             conditions=condition_rows(summary),
             claims_sentence=claims_sentence(summary),
             selection=selection,

@@ -17,7 +17,7 @@ from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
 from harness.report.comparisons_model import Comparisons
-from harness.report.estimate import Estimate
+from harness.report.estimate import Estimate as Estimate  # part of this record, and taken from here
 from harness.report.spread_model import SpreadPart
 
 SUMMARY_FILE = "summary.json"

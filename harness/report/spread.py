@@ -2,8 +2,9 @@
 
 The statistics are those of `harness.stats.spread`, over delivered jobs: a cut job has no known time. An axis is *clear*
 when its share is above the 95 % quantile of what an axis without effect explains of normal log times, a Beta
-distribution with (categories - 1) / 2 and (n - categories) / 2 (C. R. Rao, *Linear Statistical Inference*, 2nd ed. 1973,
-section 3b.1: the law of a ratio of sums of squares). What other axes explain makes that too strict, never too lax.
+distribution with (categories - 1) / 2 and (n - categories) / 2 (C. R. Rao, *Linear Statistical Inference*, 2nd ed.
+1973, section 3b.1: the law of a ratio of sums of squares); what other axes explain makes that too strict. An hour is
+shared by all jobs of a block, so of the hour n is the number of blocks.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ def spread_part(jobs: pd.DataFrame, conditions: RunConditions) -> SpreadPart | N
     times, censored, counts = clock_times(jobs, metric)
     cut = int(np.count_nonzero(censored & counts))
     rows = np.flatnonzero(counts & ~censored & (times > 0))
-    axes = _axes(jobs, rows, conditions)
+    axes, along = _axes(jobs, rows, conditions)
     categories = sum(int(codes.max()) + 1 for codes in axes.values())
     if len(axes) < 2 or rows.size < max(FEWEST_JOBS, JOBS_A_CATEGORY * categories):
         return None
+    blocks = jobs["block"].iloc[rows].nunique()
     whole = np.zeros(rows.size, dtype=np.bool_)
     found = spread(times[rows], whole, axes)
     if found.unexplained is None or found.log_sd is None:
@@ -49,7 +51,8 @@ def spread_part(jobs: pd.DataFrame, conditions: RunConditions) -> SpreadPart | N
                 categories=share.categories,
                 share=round(share.share, 4),
                 by_chance=round(share.by_chance, 4),
-                clear=share.share > _chance(share.categories, found.n),
+                goes_with=along.get(share.axis, ()),
+                clear=share.share > _chance(share.categories, blocks if share.axis == "local_hour" else found.n),
             )
             for share in found.axes
         ),
@@ -63,20 +66,32 @@ def spread_part(jobs: pd.DataFrame, conditions: RunConditions) -> SpreadPart | N
 
 
 def _chance(categories: int, n: int) -> float:
+    if n <= categories:
+        return 1.0
     return float(stats.beta.ppf(0.95, (categories - 1) / 2, (n - categories) / 2))
 
 
-def _axes(jobs: pd.DataFrame, rows: IntArray, conditions: RunConditions) -> dict[str, IntArray]:
-    """A code for each of these jobs, for every axis that varies among them."""
+def _axes(
+    jobs: pd.DataFrame, rows: IntArray, conditions: RunConditions
+) -> tuple[dict[str, IntArray], dict[str, tuple[str, ...]]]:
+    """A code for each of these jobs, for every axis that varies among them; and axes that are another one's twin."""
     names = [*AXES, "prompt_complexity"]
     if _spans_hours(conditions):
         names.append("local_hour")
-    found = {}
+    found: dict[str, IntArray] = {}
+    along: dict[str, tuple[str, ...]] = {}
     for name in names:
-        codes, values = pd.factorize(jobs[name].iloc[rows], use_na_sentinel=False)
-        if len(values) > 1:
-            found[name] = codes.astype(np.int64)
-    return dict(list(found.items())[:MOST_AXES])
+        raw, values = pd.factorize(jobs[name].iloc[rows], use_na_sentinel=False)
+        codes = raw.astype(np.int64)
+        if len(values) < 2:
+            continue
+        # Codes are given in the order in which values come, so two axes that part the jobs alike have equal ones.
+        twin = next((other for other, known in found.items() if np.array_equal(known, codes)), None)
+        if twin is not None:
+            along[twin] = (*along.get(twin, ()), name)
+        elif len(found) < MOST_AXES:
+            found[name] = codes
+    return found, along
 
 
 def _spans_hours(conditions: RunConditions) -> bool:

@@ -14,6 +14,7 @@ class SpreadShare(msgspec.Struct, frozen=True, kw_only=True):
     categories: int
     share: float
     by_chance: float
+    goes_with: tuple[str, ...] = ()  # axes that part the jobs in just the same way, and so cannot be told from it
     clear: bool  # more than chance would give in all but one of twenty
 
 

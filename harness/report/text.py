@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
 from harness.report.charts import cut_sentence
+from harness.report.comparisons_text import comparisons_parts, response_parts, spread_parts
 from harness.report.model import Estimate, Summary
 from harness.report.view import (
+    SUCCESSES_ONLY,
     claims_sentence,
     condition_rows,
     decision_facts,
     floors_sentence,
+    response_sentence,
     rests_on,
     told_result,
     told_way,
@@ -30,6 +33,8 @@ def render(summary: Summary) -> str:
         *_findings(summary),
         *_objectives(summary),
         *_hypotheses(summary),
+        *comparisons_parts(summary, _table),
+        *spread_parts(summary, _table),
         *_cells(summary),
         *_waterfalls(summary),
         *_failures(summary),
@@ -134,8 +139,8 @@ def _cells(summary: Summary) -> list[str]:
             row.shape,
             fmt.of(row.completed, row.n),
             ", ".join(f"{kind.jobs} {fmt.words(kind.kind)}" for kind in row.failures) or fmt.NOTHING,
-            _figure(row.final_image_p50_ms),
-            _figure(row.final_image_p90_ms),
+            _figure(row.final_image_p50_ms) + _alone(row.successes_p50_ms),
+            _figure(row.final_image_p90_ms) + _alone(row.successes_p90_ms),
             _figure(row.first_byte_p50_ms),
             _figure(row.server_p50_ms),
             fmt.money(row.cost_per_image_usd),
@@ -153,8 +158,11 @@ def _cells(summary: Summary) -> list[str]:
         "server p50",
         "per image",
     )
-    note = "`*` fewer jobs than such a quantile needs; `>` not estimable, jobs were cut before it could be told."
-    return ["## Every cell", _table(head, rows), note] if rows else []
+    note = "`*` fewer jobs than such a quantile needs; `>` not estimable, jobs were cut before it could be told. "
+    note += (SUCCESSES_ONLY + " " if any(row.successes_p50_ms for row in summary.cells) else "") + response_sentence(
+        summary
+    )
+    return ["## Every cell", _table(head, rows), note, *response_parts(summary, _table)] if rows else []
 
 
 def _waterfalls(summary: Summary) -> list[str]:
@@ -267,6 +275,10 @@ def _definitions(summary: Summary) -> list[str]:
 
 def _figure(found: Estimate, unit: str = "ms") -> str:
     return fmt.estimate(found, unit) + ("*" if found.thin and found.value is not None else "")
+
+
+def _alone(found: Estimate | None) -> str:
+    return f" (successes only: {fmt.estimate(found)})" if found is not None else ""
 
 
 def _evidence(rows: Sequence[EvidenceRow]) -> str:

@@ -163,3 +163,22 @@ def selection(selector: dict[str, tuple[str, ...]]) -> str:
 
 def floors_sentence() -> str:
     return ", ".join(f"{sample_floor(p)} for p{p * 100:g}" for p in (0.5, 0.9, 0.95, 0.99))
+
+
+SUCCESSES_ONLY = (
+    "“Successes only” stands where jobs were cut: the figure that leaves them out. It flatters, because the slowest "
+    "jobs are the ones that were cut, so it falls the more of them are lost."
+)
+
+
+def response_sentence(summary: Summary) -> str:
+    """Whether there is a response time beside the service time, and if not, why."""
+    if any(row.response_p50_ms is not None for row in summary.cells):
+        return (
+            "Final image is service time: it counts from when the job was sent. Response time counts from when the "
+            "plan wanted it sent, so that what waited for its turn is seen."
+        )
+    return (
+        "Times are service times: they count from when a job was sent. Its jobs were due at no moment (closed load), "
+        "so there is no response time to set beside them."
+    )

@@ -114,9 +114,7 @@ def compare(
     fewest = min(np.unique(clusters_a).size, np.unique(clusters_b).size)
     several = _most_jobs(clusters_a) > 1 or _most_jobs(clusters_b) > 1
     resampled = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples) if fewest >= 2 else None
-    return effect_of(
-        a, b, resampled, p=p, min_effect=min_effect, confidence=confidence, fewest=fewest, several=several
-    )
+    return effect_of(a, b, resampled, p=p, min_effect=min_effect, confidence=confidence, fewest=fewest, several=several)
 
 
 def effect_of(

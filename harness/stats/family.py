@@ -7,8 +7,8 @@ those of the run, so an arm that lacks blocks has an interval that is a little w
 
 What keeps this bearable in a run of any size:
 
-* More than `MOST_BLOCKS` blocks are drawn as that many bundles of neighbouring ones. A bundle holds its blocks' weather,
-  so intervals become no narrower than they should be.
+* More than `MOST_BLOCKS` blocks are drawn as that many bundles of neighbouring ones. A bundle holds the weather of its
+  blocks, so intervals become no narrower than they should be.
 * In an arm of more than `MOST_TIMES` jobs, times are put up to the next of `STEPS` moments that part its jobs evenly.
   A resampled quantile is then off by at most one part in `STEPS` of the jobs, which is little beside its interval. The
   figures themselves and the tests of the median take every job as it is.
@@ -58,7 +58,9 @@ def compare_all(
         arm = arms[index]
         where = np.searchsorted(blocks, arm.block)
         clusters[index] = (
-            np.arange(arm.times.size, dtype=np.int64) if single else where * min(blocks.size, MOST_BLOCKS) // blocks.size
+            np.arange(arm.times.size, dtype=np.int64)
+            if single
+            else where * min(blocks.size, MOST_BLOCKS) // blocks.size
         )
         if arm.times.size >= 2 and np.unique(clusters[index]).size >= 2:
             own = _drawn(min(arm.times.size, MOST_BLOCKS), resamples, seed + index) if common is None else common

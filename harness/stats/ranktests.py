@@ -42,13 +42,13 @@ def by_block(values: FloatArray, block: IntArray, prompt: IntArray, middle: Midd
     """One figure for each (block, prompt)."""
     grouped = pd.Series(values).groupby([block, prompt], sort=True)
     found = grouped.mean() if middle == "mean" else grouped.median()
-    return {(int(key[0]), int(key[1])): float(one) for key, one in found.items()}  # type: ignore[misc,index]
+    return {(int(key[0]), int(key[1])): float(one) for key, one in found.items()}  # type: ignore[index]
 
 
 def of_blocks(values: FloatArray, block: IntArray, middle: Middle) -> FloatArray:
     """One figure for each block, by ascending block."""
     grouped = pd.Series(values).groupby(block, sort=True)
-    return (grouped.mean() if middle == "mean" else grouped.median()).to_numpy(dtype=np.float64)
+    return np.asarray(grouped.mean() if middle == "mean" else grouped.median(), dtype=np.float64)
 
 
 def paired_p(a: dict[tuple[int, int], float], b: dict[tuple[int, int], float], *, ranks: bool) -> float | None:
