@@ -20,7 +20,14 @@ from typing import Literal
 
 import numpy as np
 
-from harness.stats.bootstrap import beyond_resamples_p, bootstrap_p, draws, percentile_limits, weighted_quantile
+from harness.stats.bootstrap import (
+    beyond_resamples_p,
+    bootstrap_p,
+    draws,
+    percentile_limits,
+    weighted_quantile,
+    weighted_quantiles,
+)
 from harness.stats.censored import BoolArray, IntArray
 from harness.stats.holm import holm
 from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, order_statistic_ranks, sample_floor
@@ -36,8 +43,10 @@ from harness.stats.ranktests import (
 )
 
 EffectVerdict = Literal["faster", "slower", "no_difference", "inconclusive"]
+Resampled = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+"""A quantile in each resample: of a at least and at most, then of b."""
 
-__all__ = ["Arm", "Effect", "EffectVerdict", "adjusted", "compare", "holm"]
+__all__ = ["Arm", "Effect", "EffectVerdict", "Resampled", "adjusted", "compare", "compare_at", "holm"]
 
 
 @dataclass(frozen=True)
@@ -108,19 +117,38 @@ def compare(
     Raises:
         ValueError: a share is not between 0 and 1, or the smallest effect is not from 0 to below 1.
     """
-    if not (0 < p < 1 and 0 < confidence < 1 and 0 <= min_effect < 1):
+    return compare_at(a, b, (p,), min_effect=min_effect, confidence=confidence, seed=seed, resamples=resamples)[0]
+
+
+def compare_at(
+    a: Arm,
+    b: Arm,
+    ps: Sequence[float],
+    *,
+    min_effect: float = 0.05,
+    confidence: float = INTERVAL_CONFIDENCE,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> tuple[Effect, ...]:
+    """`compare` at several quantiles, from the same resamples."""
+    if not (all(0 < p < 1 for p in ps) and 0 < confidence < 1 and 0 <= min_effect < 1):
         raise ValueError("p and confidence lie strictly between 0 and 1, the smallest effect from 0 to below 1")
     clusters_a, clusters_b, clusters = _clusters(a, b)
     fewest = min(np.unique(clusters_a).size, np.unique(clusters_b).size)
     several = _most_jobs(clusters_a) > 1 or _most_jobs(clusters_b) > 1
-    resampled = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples) if fewest >= 2 else None
-    return effect_of(a, b, resampled, p=p, min_effect=min_effect, confidence=confidence, fewest=fewest, several=several)
+    resampled: Sequence[Resampled | None] = [None] * len(ps)
+    if fewest >= 2:
+        resampled = _resampled(a, b, clusters_a, clusters_b, clusters, ps, seed, resamples)
+    return tuple(
+        effect_of(a, b, one, p=p, min_effect=min_effect, confidence=confidence, fewest=fewest, several=several)
+        for p, one in zip(ps, resampled, strict=True)
+    )
 
 
 def effect_of(
     a: Arm,
     b: Arm,
-    resampled: tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None,
+    resampled: Resampled | None,
     *,
     p: float,
     min_effect: float,
@@ -236,10 +264,17 @@ def _most_jobs(clusters: IntArray) -> int:
 
 
 def _resampled(
-    a: Arm, b: Arm, clusters_a: IntArray, clusters_b: IntArray, clusters: int, p: float, seed: int, resamples: int
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """The quantile of each arm in each resample, as pairs (at least, at most)."""
-    pieces: list[tuple[FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    a: Arm,
+    b: Arm,
+    clusters_a: IntArray,
+    clusters_b: IntArray,
+    clusters: int,
+    ps: Sequence[float],
+    seed: int,
+    resamples: int,
+) -> list[Resampled]:
+    """For each p the quantile of each arm in each resample, as pairs (at least, at most)."""
+    pieces: list[list[Resampled]] = []
     jobs = max(a.times.size, b.times.size)
     streams: Iterator[tuple[IntArray, IntArray]]
     if np.intersect1d(clusters_a, clusters_b).size:
@@ -248,14 +283,14 @@ def _resampled(
         own = [(np.unique(of), seed + index) for index, of in enumerate((clusters_a, clusters_b))]
         streams = zip(*(_spread(of, clusters, resamples, stream, jobs) for of, stream in own), strict=True)
     for drawn_a, drawn_b in streams:
-        pieces.append(
-            (
-                *weighted_quantile(a.times, a.censored, drawn_a[:, clusters_a], p),
-                *weighted_quantile(b.times, b.censored, drawn_b[:, clusters_b], p),
-            )
-        )
-    least_a, most_a, least_b, most_b = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return least_a, most_a, least_b, most_b
+        of_a = weighted_quantiles(a.times, a.censored, drawn_a[:, clusters_a], ps)
+        of_b = weighted_quantiles(b.times, b.censored, drawn_b[:, clusters_b], ps)
+        pieces.append([(*one, *other) for one, other in zip(of_a, of_b, strict=True)])
+    found: list[Resampled] = []
+    for of_p in zip(*pieces, strict=True):
+        least_a, most_a, least_b, most_b = (np.concatenate(column) for column in zip(*of_p, strict=True))
+        found.append((least_a, most_a, least_b, most_b))
+    return found
 
 
 def _spread(own: IntArray, clusters: int, resamples: int, seed: int, jobs: int) -> Iterator[IntArray]:
