@@ -14,13 +14,13 @@ from harness.report import charts, comparisons_text
 from harness.report import format as fmt
 from harness.report.model import Estimate, Summary, WaterfallRow
 from harness.report.view import (
-    SUCCESSES_ONLY,
     bad_headlines,
+    chance_sentence,
     claims_sentence,
+    clocks_note,
     condition_rows,
     decision_facts,
     floors_sentence,
-    response_sentence,
     rests_on,
     selection,
     told_result,
@@ -101,7 +101,6 @@ def render(summary: Summary) -> str:
             ],
             segment_ms=_segment_ms,
             cut_sentence=charts.cut_sentence,
-            any_cut=any(row.successes_p50_ms is not None for row in summary.cells),
             any_response=any(row.response_p50_ms is not None for row in summary.cells),
             any_partials=any(row.first_partial_image_p50_ms.value is not None for row in summary.cells),
             cells_by_route=[
@@ -109,10 +108,10 @@ def render(summary: Summary) -> str:
                 for route, rows in groupby(summary.cells, key=lambda row: "" if row.planned_only else row.route)
             ],
             nothing_known=Estimate(value=None),
-            successes_sentence=SUCCESSES_ONLY,
-            response_words=response_sentence(summary),
+            clocks_note=clocks_note(summary),
             conditions=condition_rows(summary),
             claims_sentence=claims_sentence(summary),
+            chance_sentence=chance_sentence(summary),
             selection=selection,
             told_way=told_way,
             told_result=told_result,

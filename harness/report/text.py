@@ -11,12 +11,12 @@ from harness.report.charts import cut_sentence
 from harness.report.comparisons_text import comparisons_parts, response_parts, spread_parts
 from harness.report.model import Estimate, Summary
 from harness.report.view import (
-    SUCCESSES_ONLY,
+    chance_sentence,
     claims_sentence,
+    clocks_note,
     condition_rows,
     decision_facts,
     floors_sentence,
-    response_sentence,
     rests_on,
     told_result,
     told_way,
@@ -111,7 +111,7 @@ def _hypotheses(summary: Summary) -> list[str]:
         return []
     rows = [
         (
-            fmt.words(row.state),
+            fmt.words(row.state) + (" (alone)" if row.survives_holm is False else ""),
             f"{_plain(row.claim)} ({_plain(row.source)})",
             f"{row.statistic} {row.metric}, {row.threshold}",
             _figure(row.value, row.unit),
@@ -127,8 +127,11 @@ def _hypotheses(summary: Summary) -> list[str]:
         for row in summary.hypotheses
         if not row.testable
     )
-    parts = ["## Hypotheses", claims_sentence(summary)]
-    parts += [_table(head, rows)] if rows else []
+    parts = [
+        "## Hypotheses",
+        f"{claims_sentence(summary)} {chance_sentence(summary)}",
+        *([_table(head, rows)] * bool(rows)),
+    ]
     return parts + (["Not to be shown by a run:\n\n" + others] if others else [])
 
 
@@ -159,10 +162,11 @@ def _cells(summary: Summary) -> list[str]:
         "per image",
     )
     note = "`*` fewer jobs than such a quantile needs; `>` not estimable, jobs were cut before it could be told. "
-    note += (SUCCESSES_ONLY + " " if any(row.successes_p50_ms for row in summary.cells) else "") + response_sentence(
-        summary
+    return (
+        ["## Every cell", _table(head, rows), note + clocks_note(summary), *response_parts(summary, _table)]
+        if rows
+        else []
     )
-    return ["## Every cell", _table(head, rows), note, *response_parts(summary, _table)] if rows else []
 
 
 def _waterfalls(summary: Summary) -> list[str]:

@@ -251,8 +251,10 @@ def test_markdown_is_one_table_with_the_verdict_on_top() -> None:
     assert lines[0] == "### Worse: `final_image_ms`, run B against run A"
     table = [line for line in lines if line.startswith("|")]
     assert len({line.count("|") for line in table}) == 1
-    assert len(table) == 4
+    assert len(table) == 6  # the head, its rule, and a median and a p90 for each of the two cells
+    assert "| p50 |" in table[2]
     assert "| slower |" in table[2]
+    assert "| p90 |" in table[3]
 
 
 def test_names_in_a_table_break_neither_markdown_nor_a_terminal() -> None:
