@@ -151,16 +151,8 @@ def _cells(summary: Summary) -> list[str]:
         for row in summary.cells
     ]
     head = (
-        "route",
-        "request",
-        "done",
-        "failures",
-        "final p50",
-        "final p90",
-        "first byte p50",
-        "server p50",
-        "per image",
-    )
+        "route", "request", "done", "failures", "final p50", "final p90", "first byte p50", "server p50", "per image",
+    )  # fmt: skip
     note = "`*` fewer jobs than such a quantile needs; `>` not estimable, jobs were cut before it could be told. "
     return (
         ["## Every cell", _table(head, rows), note + clocks_note(summary), *response_parts(summary, _table)]

@@ -51,7 +51,7 @@ def compare_all(
         raise ValueError("p and confidence lie strictly between 0 and 1, the smallest effect from 0 to below 1")
     wanted = sorted({index for pair in pairs for index in pair})
     blocks = np.unique(np.concatenate([arms[index].block for index in wanted])) if wanted else np.empty(0)
-    single = blocks.size == 1  # says nothing about blocks: there jobs are drawn as if they were independent
+    single = blocks.size <= 1  # says nothing about blocks: there jobs are drawn as if they were independent
     clusters, drawn = {}, {}
     common = None if single else _drawn(min(blocks.size, MOST_BLOCKS), resamples, seed)
     for index in wanted:
