@@ -54,6 +54,7 @@ _COMES_WITH = {
     "stream": frozenset({"partial_images"}),
     "reference_images": frozenset({"mask", "edit_form"}),
 }
+_DEPENDENT = frozenset(name for names in _COMES_WITH.values() for name in names)
 _STANDING: dict[EffectVerdict, Standing] = {
     "faster": "better", "slower": "worse", "no_difference": "no_difference", "inconclusive": "inconclusive",
 }  # fmt: skip
@@ -147,13 +148,19 @@ def _pairs(keys: Sequence[Key], conditions: RunConditions) -> list[_Pair]:
         for place, key in enumerate(keys):
             rest = tuple(value for at, value in enumerate(key) if at != axis and at not in with_it)
             by_rest.setdefault(rest, []).append(place)
-        for value in values[1:]:
-            for places in by_rest.values():
+        # A setting that some cells cannot have (compression of a png) has its first value among those that can.
+        first = {
+            rest: min((keys[place][axis] for place in places), key=values.index) if name in _DEPENDENT else values[0]
+            for rest, places in by_rest.items()
+        }
+        for value in values:
+            for rest, places in by_rest.items():
                 found += [
                     _Pair(axis, one, other)
                     for one in places
                     for other in places
-                    if keys[one][axis] == values[0]
+                    if value != first[rest]
+                    and keys[one][axis] == first[rest]
                     and keys[other][axis] == value
                     and all(_goes_along(keys[one][at], keys[other][at]) for at in with_it)
                 ]

@@ -172,7 +172,7 @@ def test_holm_by_intervals_is_holm_by_p_values() -> None:
     """Of rates: Wilson's interval decides at a level exactly where the score test's p-value is below it."""
     from scipy import stats as scipy_stats
 
-    from harness.stats import holm
+    from harness.stats.holm import holm
 
     failed, n = 6, 60
     events = [*spread(n - failed, 5), *(refused(500 + i) for i in range(failed))]
