@@ -268,6 +268,7 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     wait_ms: float | None = None
     final_image_ms: float | None = None
     delivered_ms: float | None = None
+    response_ms: float | None = None
     submit_ms: float | None = None
     running_ms: float | None = None
     callback_ms: float | None = None

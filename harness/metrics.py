@@ -40,6 +40,8 @@ METRICS: tuple[Metric, ...] = (
            "Until the last byte of the final image was here."),
     Metric("delivered_ms", "image delivered", "ms", JOB_START, "downloaded_at or final_image_at",
            "Until the image itself was here, whichever way it came: what compares routes that answer with links."),
+    Metric("response_ms", "response time", "ms", "scheduled_at", "downloaded_at or final_image_at",
+           "Until the image was here, from when the plan wanted its job sent; null where nothing was scheduled."),
     Metric("submit_ms", "task taken on", "ms", JOB_START, "submitted_at",
            "Until the answer to a task's submit was whole."),
     Metric("running_ms", "task running", "ms", JOB_START, "running_at",
@@ -139,12 +141,17 @@ def attempt_clocks(marks: Marks) -> dict[str, float | None]:
     }
 
 
-def job_clocks(attempts: Sequence[Attempt]) -> dict[str, float | None]:
-    """Every clock of a job, from its attempts: the last one decides. Empty when nothing was attempted."""
+def job_clocks(attempts: Sequence[Attempt], scheduled_at_ms: float | None = None) -> dict[str, float | None]:
+    """Every clock of a job, from its attempts: the last one decides. Empty when nothing was attempted.
+
+    `scheduled_at_ms` is the event's own; it lies before the job's start when the job was sent late. With it there is a
+    response time; without it there is none, because a job that was due at no moment cannot be late.
+    """
     if not attempts:
         return {}
     last = attempts[-1]
     clocks = attempt_clocks(last.marks)
+    clocks["response_ms"] = _between(scheduled_at_ms, clocks["delivered_ms"])
     clocks["longest_silence_ms"] = last.longest_silence_ms
     clocks["clock_error_ms"] = last.stamp_error_ms
     clocks["server_ms"] = last.server_ms

@@ -125,3 +125,17 @@ def test_an_older_reader_survives_a_newer_writer_and_a_line_that_is_none_is_set_
 def test_an_event_has_no_room_for_what_must_not_be_written(field: str) -> None:
     assert field not in JobEvent.__struct_fields__
     assert field not in Attempt.__struct_fields__
+
+
+def test_response_time_counts_from_the_plan_and_is_null_without_one() -> None:
+    from harness.events import Attempt, Marks
+    from harness.metrics import job_clocks
+
+    marks = Marks(started_at_ms=0, final_image_at_ms=5000, ended_at_ms=5001)
+    attempt = Attempt(number=1, client_request_id="c", marks=marks, ended="complete")
+    assert job_clocks([attempt], -1200)["response_ms"] == 6200
+    assert job_clocks([attempt])["response_ms"] is None
+    unfinished = Attempt(
+        number=1, client_request_id="c", marks=Marks(started_at_ms=0, ended_at_ms=9), ended="local_cap"
+    )
+    assert job_clocks([unfinished], -1200)["response_ms"] is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,23 @@ time_scale_option = click.option(
     type=click.FloatRange(min=1),
     help="How many times faster the world of an embedded API that is already running goes.",
 )
+
+
+class Share(click.ParamType[float]):
+    """5% → 0.05."""
+
+    name = "share"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%", str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is not a share in percent; write 5%", param, ctx)
+        return float(found[1]) / 100
+
+
+def min_effect_option(help_: str) -> Callable[[Any], Any]:
+    """`--min-effect 5%`, handed on as `min_effect`, a share."""
+    return click.option("--min-effect", type=Share(), default="5%", show_default=True, help=help_)
 
 
 def load(source: str, *, check_env: bool = True) -> Scenario:

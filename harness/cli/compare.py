@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
-from harness.cli.common import emit_json
+from harness.cli.common import emit_json, min_effect_option
 from harness.errors import Inconclusive, ThresholdFailed
-
-
-class _Share(click.ParamType[float]):
-    """5% → 0.05."""
-
-    name = "share"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%", str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is not a share in percent; write 5%", param, ctx)
-        return float(found[1]) / 100
 
 
 @click.command("compare")
 @click.argument("run_a", metavar="RUN_A", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("run_b", metavar="RUN_B", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--metric", default="final_image_ms", show_default=True, help="The clock to compare.")
-@click.option(
-    "--min-effect",
-    type=_Share(),
-    default="5%",
-    show_default=True,
-    help="The smallest change of the median that matters.",
-)
+@min_effect_option("The smallest change of a median or p90 that matters.")
 @click.option(
     "--allow",
     metavar="FIELD",

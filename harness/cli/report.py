@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.common import emit_json, format_option, run_argument
+from harness.cli.common import emit_json, format_option, min_effect_option, run_argument
 from harness.errors import ThresholdFailed
 from harness.metrics import METRICS
 
@@ -17,7 +17,8 @@ _CLOCKS = "\b\nClocks:\n" + "\n".join(f"  {m.name}: {m.describe()}" for m in MET
 @click.command("report", epilog=_CLOCKS)
 @run_argument
 @format_option
-def command(run_dir: Path, form: str) -> None:
+@min_effect_option("The smallest difference between two settings that matters.")
+def command(run_dir: Path, form: str, min_effect: float) -> None:
     """Write RUN/summary.json and RUN/report.html, one file without network. Exit code 3 when an objective failed.
 
     The text form on stdout is Markdown. With kept images (`harness run --keep-images`) the page holds small pictures of
@@ -34,7 +35,7 @@ def command(run_dir: Path, form: str) -> None:
     looked = read_pictures(run_dir)
     if kept_files(run_dir) and (looked is None or not is_current(run_dir, looked)):
         write_pictures(run_dir, look(run_dir, progress=lambda line: print(line, file=sys.stderr)))
-    paths = write_report(run_dir)
+    paths = write_report(run_dir, min_effect=min_effect)
     summary = read_summary(paths.summary)
     if form == "json":
         emit_json(summary)

@@ -16,10 +16,10 @@ from harness.conditions import RunConditions
 from harness.errors import UsageProblem
 from harness.metrics import BY_NAME
 from harness.report.jobs import clock_curve, clock_times, estimate, rounded
-from harness.stats.compare import Arm, Effect, adjusted, compare
+from harness.stats.compare import Arm, Effect, adjusted, compare_at
 from harness.stats.quantiles import INTERVAL_CONFIDENCE
 
-MEDIAN = 0.5
+MEDIAN, TAIL = 0.5, 0.9
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,19 @@ def comparison(
     if matched.alone is not None:
         refuse([matched.alone], allowed)
         found = [*found, matched.alone]
-    effects = adjusted([_effect(pair, metric, min_effect) for pair in matched.pairs])
-    cells = tuple(_row(pair, effect, metric) for pair, effect in zip(matched.pairs, effects, strict=True))
+    # One family: every median and every p90. Otherwise two chances of a false alarm would count as one.
+    effects = adjusted([effect for pair in matched.pairs for effect in _effects(pair, metric, min_effect)])
+    cells, tails = (
+        tuple(_row(pair, effect, metric) for pair, effect in zip(matched.pairs, effects[at::2], strict=True))
+        for at in (0, 1)
+    )
     failures = failure_change(matched.pairs, INTERVAL_CONFIDENCE)
-    verdict, sentence = overall(cells, failures, metric, min_effect)
+    verdict, sentence = overall(cells, tails, failures, metric, min_effect)
     return Comparison(
         metric=metric,
         p=MEDIAN,
+        tail_p=TAIL,
+        family=sum(effect.p_value is not None for effect in effects),
         min_effect=min_effect,
         confidence=INTERVAL_CONFIDENCE,
         a=_side(a),
@@ -60,6 +66,7 @@ def comparison(
         allowed=tuple(found),
         notes=_notes(a, b),
         cells=cells,
+        tails=tails,
         failures=failures,
         verdict=verdict,
         sentence=sentence,
@@ -67,36 +74,54 @@ def comparison(
 
 
 def overall(
-    cells: Sequence[CellEffect], failures: FailureChange, metric: str, min_effect: float
+    cells: Sequence[CellEffect],
+    tails: Sequence[CellEffect],
+    failures: FailureChange,
+    metric: str,
+    min_effect: float,
 ) -> tuple[Overall, str]:
-    """One verdict: worse when a cell is slower beyond the minimum or more jobs fail; then whatever is undecided."""
+    """One verdict: worse when a cell is slower beyond the minimum, in its median or its p90, or more jobs fail; then
+    whatever is undecided.
 
-    def counted(verdict: str) -> int:
-        return sum(cell.verdict == verdict for cell in cells)
-
-    slower, faster, undecided = counted("slower"), counted("faster"), counted("inconclusive")
+    A p90 for which there are too few jobs to judge it by (no test was possible) decides nothing and is named. One that
+    was tested and is inconclusive keeps the whole inconclusive.
+    """
     reasons = []
-    if slower:
-        reasons.append(f"{metric} is slower by more than {100 * min_effect:g} % in {slower} of {len(cells)} cells")
+    for what, rows in (("the median", cells), ("the p90", tails)):
+        slower = sum(row.verdict == "slower" for row in rows)
+        if slower:
+            reasons.append(
+                f"{what} of {metric} is slower by more than {100 * min_effect:g} % in {slower} of {len(cells)} cells"
+            )
+    judged = [row for row in tails if row.p_value is not None]
+    faster = sum(row.verdict == "faster" for row in cells)
+    undecided = len({row.cell for row in (*cells, *judged) if row.verdict == "inconclusive"})
+    silent = len(tails) - len(judged)
+    thin = f" The p90 cannot be judged in {silent} of {len(tails)} cells: too few jobs." if silent else ""
     if failures.more:
         reasons.append(
             f"{failures.failed_b} of {failures.judged_b} jobs failed, "
             f"where in A {failures.failed_a} of {failures.judged_a} did"
         )
     if reasons:
-        return "worse", f"B is worse: {'; '.join(reasons)}."
+        return "worse", f"B is worse: {'; '.join(reasons)}.{thin}"
     also = f"; faster in {faster}" if faster else ""
     if undecided:
-        return "inconclusive", f"Inconclusive in {undecided} of {len(cells)} cells; no cell is shown slower{also}."
-    return "no_worse", f"B is no worse: no cell of {len(cells)} is slower by {100 * min_effect:g} %{also}."
+        return (
+            "inconclusive",
+            f"Inconclusive in {undecided} of {len(cells)} cells; no cell is shown slower{also}.{thin}",
+        )
+    return "no_worse", f"B is no worse: no cell of {len(cells)} is slower by {100 * min_effect:g} %{also}.{thin}"
 
 
-def _effect(pair: CellPair, metric: str, min_effect: float) -> Effect:
+def _effects(pair: CellPair, metric: str, min_effect: float) -> tuple[Effect, ...]:
+    """That of the median, and that of the p90."""
     prompts = pd.unique(pd.concat([pair.a["prompt_hash"].astype(object), pair.b["prompt_hash"].astype(object)]))
     codes = {prompt: number for number, prompt in enumerate(prompts)}
     # A block of one run shares no moment with that of another: pairing them would claim what is not so.
     apart = int(pair.a["block"].max()) + 1 - int(pair.b["block"].min())
-    return compare(_arm(pair.a, metric, codes, 0), _arm(pair.b, metric, codes, apart), p=MEDIAN, min_effect=min_effect)
+    arm_a, arm_b = _arm(pair.a, metric, codes, 0), _arm(pair.b, metric, codes, apart)
+    return compare_at(arm_a, arm_b, (MEDIAN, TAIL), min_effect=min_effect)
 
 
 def _arm(jobs: pd.DataFrame, metric: str, codes: dict[object, int], apart: int) -> Arm:
@@ -109,8 +134,9 @@ def _arm(jobs: pd.DataFrame, metric: str, codes: dict[object, int], apart: int) 
 def _row(pair: CellPair, effect: Effect, metric: str) -> CellEffect:
     return CellEffect(
         cell=pair.cell,
-        a=estimate(clock_curve(pair.a, metric).quantile(MEDIAN)),
-        b=estimate(clock_curve(pair.b, metric).quantile(MEDIAN)),
+        p=effect.p,
+        a=estimate(clock_curve(pair.a, metric).quantile(effect.p)),
+        b=estimate(clock_curve(pair.b, metric).quantile(effect.p)),
         difference_ms=rounded(effect.difference),
         difference_low_ms=rounded(effect.low),
         difference_high_ms=rounded(effect.high),

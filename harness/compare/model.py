@@ -39,9 +39,10 @@ class SettingDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CellEffect(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell in both runs. `a` and `b` are the medians in ms, each with its own interval and its cut jobs."""
+    """One quantile of one cell in both runs. `a` and `b` are in ms, each with its own interval and its cut jobs."""
 
     cell: str
+    p: float = 0.5
     a: Estimate
     b: Estimate
     difference_ms: float | None
@@ -72,7 +73,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", 
 
     schema_version: int = COMPARISON_SCHEMA_VERSION
     metric: str
-    p: float
+    p: float  # of `cells`
+    tail_p: float  # of `tails`
+    family: int  # tests that Holm counts: those of both quantiles
     min_effect: float
     confidence: float
     a: Side
@@ -80,6 +83,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", 
     allowed: tuple[SettingDifference, ...]  # what differs on purpose
     notes: tuple[str, ...]
     cells: tuple[CellEffect, ...]
+    tails: tuple[CellEffect, ...]  # the same cells in the same order
     failures: FailureChange
     verdict: Overall
     sentence: str

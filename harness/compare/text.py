@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.compare.model import CellEffect, Comparison, Side
 from harness.report import format as fmt
+from harness.report.comparisons_text import signed, within
 from harness.report.model import Estimate
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
-_HEAD = ("cell", "n A / B", "cut A / B", "p50 A", "p50 B", "B − A", "B / A", "p (Holm)", "verdict")
+_HEAD = ("cell", "n A / B", "cut A / B", "", "A", "B", "B − A", "B / A", "p (Holm)", "verdict")
 _MARKS = {"no_worse": "No worse", "worse": "Worse", "inconclusive": "Inconclusive"}
 
 
 def text(found: Comparison) -> str:
     """Lines for a terminal, with a padded table. Ends with a newline."""
-    cells = [_plain_row(row) for row in [_HEAD, *map(_row, found.cells)]]
+    cells = [_plain_row(row) for row in [_HEAD, *map(_row, _rows(found))]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(_HEAD))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     parts = [
@@ -29,7 +30,7 @@ def text(found: Comparison) -> str:
         "",
         *table,
         "",
-        *(f"{row.cell}: {row.why}" for row in found.cells if row.verdict == "inconclusive"),
+        *(f"{row.cell}, {_quantile(row)}: {row.why}" for row in _rows(found) if row.verdict == "inconclusive"),
         _failures(found),
         _method(found),
     ]
@@ -39,7 +40,7 @@ def text(found: Comparison) -> str:
 def markdown(found: Comparison) -> str:
     """For a pull request: the verdict, the table, and the rest folded away. Ends with a newline."""
     head = [_escaped(cell) for cell in _HEAD]
-    rows = [[_escaped(cell) for cell in _plain_row(_row(one))] for one in found.cells]
+    rows = [[_escaped(cell) for cell in _plain_row(_row(one))] for one in _rows(found)]
     aside = [
         *(f"- {name}: {_escaped(_side(side))}" for name, side in (("A", found.a), ("B", found.b))),
         *(
@@ -47,7 +48,7 @@ def markdown(found: Comparison) -> str:
             for one in found.allowed
         ),
         *(f"- {_escaped(note)}" for note in found.notes),
-        *(f"- {_escaped(row.cell)}: {_escaped(row.why)}" for row in found.cells),
+        *(f"- {_escaped(row.cell)}, {_quantile(row)}: {_escaped(row.why)}" for row in _rows(found)),
         f"- {_method(found)}",
     ]
     parts = [
@@ -60,22 +61,32 @@ def markdown(found: Comparison) -> str:
     return f"{_clean((chr(10) * 2).join(parts))}\n\n{folded}\n"
 
 
+def _rows(found: Comparison) -> list[CellEffect]:
+    """Each cell's median and then its p90."""
+    return [row for pair in zip(found.cells, found.tails, strict=True) for row in pair]
+
+
+def _quantile(row: CellEffect) -> str:
+    return f"p{100 * row.p:g}"
+
+
 def _row(row: CellEffect) -> tuple[str, ...]:
     ratio = fmt.NOTHING if row.ratio is None else f"{row.ratio:.3f}"
     return (
         row.cell,
         f"{row.a.n} / {row.b.n}",
         f"{row.a.censored} / {row.b.censored}",
-        _median(row.a),
-        _median(row.b),
-        _signed(row.difference_ms) + _within(row.difference_low_ms, row.difference_high_ms, _signed),
+        _quantile(row),
+        _figure(row.a),
+        _figure(row.b),
+        signed(row.difference_ms) + _within(row.difference_low_ms, row.difference_high_ms, signed),
         ratio + _within(row.ratio_low, row.ratio_high, lambda value: f"{value:.3f}"),
         fmt.NOTHING if row.p_adjusted is None else "< 0.001" if row.p_adjusted < 0.001 else f"{row.p_adjusted:.3f}",
         fmt.words(row.verdict),
     )
 
 
-def _median(found: Estimate) -> str:
+def _figure(found: Estimate) -> str:
     interval = fmt.interval(found)
     return (
         fmt.estimate(found)
@@ -84,15 +95,9 @@ def _median(found: Estimate) -> str:
     )
 
 
-def _signed(ms: float | None) -> str:
-    return fmt.NOTHING if ms is None else ("+" if ms > 0 else "−" if ms < 0 else "±") + fmt.duration(abs(ms))
-
-
-def _within(low: float | None, high: float | None, form: object) -> str:
-    if low is None and high is None:
-        return ""
-    assert callable(form)
-    return f" ({'open' if low is None else form(low)} … {'open' if high is None else form(high)})"
+def _within(low: float | None, high: float | None, form: Callable[[float | None], str]) -> str:
+    found = within(low, high, form)
+    return f" ({found})" if found else ""
 
 
 def _side(side: Side) -> str:
@@ -109,9 +114,9 @@ def _failures(found: Comparison) -> str:
 
 def _method(found: Comparison) -> str:
     return (
-        f"Medians with {100 * found.confidence:g} % intervals (cut jobs by Kaplan–Meier), effects by resampled blocks, "
-        f"p-values after Holm over {len(found.cells)} cells; the smallest effect that matters is "
-        f"{100 * found.min_effect:g} %. `*` fewer jobs than a median needs."
+        f"p50 and p90 with {100 * found.confidence:g} % intervals (cut jobs by Kaplan–Meier), effects by resampled "
+        f"blocks, p-values after Holm over the {found.family} tests of both; the smallest effect that matters is "
+        f"{100 * found.min_effect:g} %. `*` fewer jobs than such a quantile needs."
     )
 
 

@@ -40,7 +40,7 @@ class Column:
 
 UNREAD = frozenset(
     {
-        "schema_version", "position", "timezone", "scheduled_at_ms", "endpoint", "reference_bytes", "prompt_chars",
+        "schema_version", "position", "timezone", "endpoint", "reference_bytes", "prompt_chars",
         "phase", "timeout_layer", "bytes_up", "resolved_format", "mark_headers_at_ms",
         "mark_body_end_at_ms", "http_version", "receive_path", "connection_reused", "header_server", "header_via",
         "attempt_statuses", "image_bytes", "request_started_at", "request_id", "usage_total_tokens",
@@ -124,6 +124,7 @@ def _derived() -> tuple[Column, ...]:
         Column("mark_partial_images", "text",
                "CASE WHEN len(last.marks.partial_images) > 0 "
                "THEN to_json([span.whole_at_ms FOR span IN last.marks.partial_images])::VARCHAR END"),
+        Column("local_hour", "number", "try_cast(substr(request_started_at, 12, 2) AS INT)"),
         Column("mark_final_first_byte_at_ms", "number", "last.marks.final_images[-1].first_byte_at_ms"),
         Column("cap", "word", "last.cap"),
         Column("cap_ms", "number", "last.cap_ms"),

@@ -20,11 +20,12 @@ class ReportPaths:
     html: Path
 
 
-def write_report(run_dir: Path) -> ReportPaths:
+def write_report(run_dir: Path, *, min_effect: float = 0.05) -> ReportPaths:
     """Write ``summary.json`` and then ``report.html`` into a run directory that has been diagnosed.
 
     The page is rendered from the summary as read back from its file, so that nothing reaches the page that is not in
-    the summary. The same run gives the same bytes.
+    the summary. The same run gives the same bytes. `min_effect` is the smallest effect that matters where settings are
+    compared, as a share of the baseline.
 
     Raises:
         UsageProblem: a file of the run is missing or not readable; the message says what to do.
@@ -47,7 +48,9 @@ def write_report(run_dir: Path) -> ReportPaths:
     paths = ReportPaths(summary=run_dir / SUMMARY_FILE, html=run_dir / REPORT_FILE)
     checks = read_link_checks(run_dir / EVENTS_FILE)
     votes, kept = read_votes(run_dir), read_kept(run_dir)
-    summary = summarize(conditions, frame, diagnosis, verdicts, len(bad_lines), checks, votes=votes, kept=kept)
+    summary = summarize(
+        conditions, frame, diagnosis, verdicts, len(bad_lines), checks, min_effect=min_effect, votes=votes, kept=kept
+    )
     write_summary(paths.summary, summary)
     fresh = paths.html.with_suffix(".html.tmp")
     fresh.write_text(render(read_summary(paths.summary)), encoding="utf-8", newline="\n")

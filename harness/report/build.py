@@ -14,6 +14,7 @@ from harness.events import LinkCheck
 from harness.metrics import METRICS
 from harness.rating.votes import Votes
 from harness.report import pictures, tables
+from harness.report.comparisons import MIN_EFFECT, comparisons
 from harness.report.contact import Kept, picture_part
 from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
@@ -21,6 +22,7 @@ from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCo
 from harness.report.objectives import judge_all
 from harness.report.ratings import rate
 from harness.report.recommendation import recommendation
+from harness.report.spread import spread_part
 from harness.report.stopped import stopped
 from harness.report.told import told
 
@@ -35,6 +37,7 @@ def summarize(
     unreadable_lines: int = 0,
     link_checks: Sequence[LinkCheck] = (),
     *,
+    min_effect: float = MIN_EFFECT,
     votes: Votes = NO_VOTES,
     kept: Kept | None = None,
 ) -> Summary:
@@ -61,6 +64,8 @@ def summarize(
         hypotheses=judge_claims(conditions, jobs),
         cells=cells,
         stopped=stopped(conditions),
+        comparisons=comparisons(jobs, conditions, min_effect),
+        spread=spread_part(jobs, conditions),
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),
         layers=tables.layers(jobs, shapes),

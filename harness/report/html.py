@@ -10,13 +10,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts, contact_text, ratings_text, recommendation_text, stopped
+from harness.report import charts, comparisons_text, contact_text, ratings_text, recommendation_text, stopped
 from harness.report import format as fmt
-from harness.report.model import Summary, WaterfallRow
+from harness.report.model import Estimate, Summary, WaterfallRow
 from harness.report.pareto import pareto
 from harness.report.view import (
     bad_headlines,
+    chance_sentence,
     claims_sentence,
+    clocks_note,
     condition_rows,
     decision_facts,
     floors_sentence,
@@ -61,6 +63,8 @@ def render(summary: Summary) -> str:
         ("objectives", "Objectives", bool(summary.objectives)),
         ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
         ("recommendation", "Recommendation", summary.recommendation is not None),
+        ("comparisons", "A against B", summary.comparisons is not None),
+        ("spread", "What explains the spread", summary.spread is not None),
         ("ratings", "Blind ratings", summary.ratings is not None),
         ("stopped", "Stopped early", summary.stopped is not None),
         ("timing", "When jobs were done", bool(drawn)),
@@ -83,6 +87,7 @@ def render(summary: Summary) -> str:
             s=summary,
             f=fmt,
             pics=contact_text,
+            v=comparisons_text,
             colours=colours,
             parts=[f"{name}.html" for name, _ in shown],
             contents=shown,
@@ -103,11 +108,14 @@ def render(summary: Summary) -> str:
             ],
             segment_ms=_segment_ms,
             cut_sentence=charts.cut_sentence,
+            any_response=any(row.response_p50_ms is not None for row in summary.cells),
             any_partials=any(row.first_partial_image_p50_ms.value is not None for row in summary.cells),
             cells_by_route=[
                 (route, list(rows))
                 for route, rows in groupby(summary.cells, key=lambda row: "" if row.planned_only else row.route)
             ],
+            nothing_known=Estimate(value=None),
+            clocks_note=clocks_note(summary),
             conditions=condition_rows(summary),
             rec_words=recommendation_text,
             pareto_wide=_drawn_pareto(summary, colours, narrow=False),
@@ -116,6 +124,7 @@ def render(summary: Summary) -> str:
             if summary.recommendation
             else {},
             claims_sentence=claims_sentence(summary),
+            chance_sentence=chance_sentence(summary),
             selection=selection,
             told_way=told_way,
             told_result=told_result,

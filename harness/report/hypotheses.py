@@ -8,6 +8,12 @@ side of the interval that cannot be told is open, so few jobs show nothing.
   below that holds whatever the cut jobs would have taken is that of all times as they stand.
 * A share has Wilson's interval, a mean Student's (figures that do not vary are known exactly).
 * A comparison is `harness.stats.compare`: ratio or difference of two quantiles over resampled blocks.
+
+Each claim is judged at 95 % by itself. Which answers would also stand with all claims judged together is Holm's
+procedure (`harness.stats.holm` has the source) by intervals instead of p-values: of m answers those stand whose
+interval at 1 - 5 % / m still gives the same answer; then of the rest those at 1 - 5 % / (number of the rest); and so
+on until none is added. A p-value is below a level exactly where the interval at 1 - that level decides, so this is the
+same for every kind of test. m counts every claim that had an interval, answered or not: each could have been.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 from scipy import stats
 
 from harness.conditions import Hypothesis, HypothesisTest, RunConditions
@@ -42,6 +49,7 @@ _COUNTED = frozenset({"cost_usd", "image_bytes", "usage_output_tokens"})
 _PER_IMAGE = frozenset({"cost_usd", "image_bytes"})
 _RATES = frozenset({"error_rate", "rate_limited_rate"})
 _SHOWN_AS = {"ratio": ("×", 1.0), "share": ("%", 100.0)}  # unit of a test → how a report says it
+_ANSWERS = ("supported", "refuted")
 _SEED = 0  # of the resamples: the same run is judged the same
 
 
@@ -63,7 +71,31 @@ class _Found:
 
 def judge_claims(conditions: RunConditions, jobs: pd.DataFrame) -> tuple[HypothesisResult, ...]:
     """Every claim over the jobs that its selectors name, in the order of the scenario."""
-    return tuple(_judge(claim, conditions, jobs) for claim in conditions.hypotheses)
+    results = [_judge(claim, conditions, jobs) for claim in conditions.hypotheses]
+    standing = _standing(results, conditions, jobs)
+    return tuple(
+        replace(result, survives_holm=at in standing) if result.state in _ANSWERS else result
+        for at, result in enumerate(results)
+    )
+
+
+def _standing(results: Sequence[HypothesisResult], conditions: RunConditions, jobs: pd.DataFrame) -> set[int]:
+    """Which answers stand with all claims judged together."""
+    tried = sum(result.value.low is not None or result.value.high is not None for result in results)
+    waiting = {at: result.state for at, result in enumerate(results) if result.state in _ANSWERS}
+    standing: set[int] = set()
+    while waiting:
+        confidence = 1 - (1 - INTERVAL_CONFIDENCE) / (tried - len(standing))
+        added = set()
+        for at, state in waiting.items():
+            test = conditions.hypotheses[at].test
+            if test is not None and _state(test, _found(test, conditions, jobs, confidence))[0] == state:
+                added.add(at)
+        if not added:
+            break
+        standing |= added
+        waiting = {at: state for at, state in waiting.items() if at not in added}
+    return standing
 
 
 def _judge(claim: Hypothesis, conditions: RunConditions, jobs: pd.DataFrame) -> HypothesisResult:
@@ -129,7 +161,9 @@ def _state(test: HypothesisTest, found: _Found) -> tuple[HypothesisState, str]:
     return "not_shown", "the interval reaches into the claim and out of it"
 
 
-def _found(test: HypothesisTest, conditions: RunConditions, jobs: pd.DataFrame) -> _Found:
+def _found(
+    test: HypothesisTest, conditions: RunConditions, jobs: pd.DataFrame, confidence: float = INTERVAL_CONFIDENCE
+) -> _Found:
     for selector in (test.b, test.a or {}):
         at_once = selector.get("concurrency")
         if at_once is not None and str(conditions.concurrency) not in at_once:
@@ -142,18 +176,18 @@ def _found(test: HypothesisTest, conditions: RunConditions, jobs: pd.DataFrame) 
         return _nothing(f"no job has a figure named {test.metric}")
     chosen = jobs[_selected(jobs, test.b)]
     if test.a is not None:
-        return _compared(test, jobs[_selected(jobs, test.a)], chosen, jobs)
+        return _compared(test, jobs[_selected(jobs, test.a)], chosen, jobs, confidence)
     if chosen.empty:
         return _nothing("no job matches")
     if test.metric in _RATES:
-        return _rate(test.metric, chosen)
+        return _rate(test.metric, chosen, confidence)
     times, censored, _ = _values(chosen, test.metric)
     if not times.size:
         return _nothing("no job gave a value")
     counted = _jobs(times.size) + (f", {np.count_nonzero(censored)} of them cut" if censored.any() else "")
     if test.statistic == "mean":
-        return _mean(times, censored, counted)
-    return _quantile(times, censored, _p(test), counted)
+        return _mean(times, censored, counted, confidence)
+    return _quantile(times, censored, _p(test), counted, confidence)
 
 
 def _nothing(why: str) -> _Found:
@@ -192,42 +226,42 @@ def _values(jobs: pd.DataFrame, metric: str) -> tuple[FloatArray, BoolArray, Int
     return found, np.zeros(rows.size, dtype=np.bool_), rows
 
 
-def _rate(metric: str, jobs: pd.DataFrame) -> _Found:
+def _rate(metric: str, jobs: pd.DataFrame, confidence: float) -> _Found:
     judged = jobs[~is_in(jobs, "outcome", NOT_JUDGED)]
     if metric == "error_rate":
         count, what = len(judged) - int(is_in(judged, "outcome", ("image",)).sum()), "failed"
     else:
         count, what = int(np.count_nonzero(numbers(judged, "rate_limited_attempts") > 0)), "met a 429"
-    share = proportion(count, len(judged))
+    share = proportion(count, len(judged), confidence)
     return _Found(share.share, share.low, share.high, len(judged), f"{count} of {_jobs(len(judged))} {what}")
 
 
-def _mean(values: FloatArray, censored: BoolArray, counted: str) -> _Found:
+def _mean(values: FloatArray, censored: BoolArray, counted: str, confidence: float) -> _Found:
     mean, n = float(values.mean()), int(values.size)
     if n < 2:
         return _Found(mean, None, None, n, counted)
-    half = float(stats.t.ppf((1 + INTERVAL_CONFIDENCE) / 2, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
     if censored.any():  # larger than that, and nobody knows by how much
         return _Found(None, mean - half, None, n, counted, censored=int(censored.sum()), beyond=mean)
     return _Found(mean, mean - half, mean + half, n, counted)
 
 
-def _quantile(times: FloatArray, censored: BoolArray, p: float, counted: str) -> _Found:
-    found = survival(times, censored).quantile(p)
+def _quantile(times: FloatArray, censored: BoolArray, p: float, counted: str, confidence: float) -> _Found:
+    found = survival(times, censored).quantile(p, confidence)
     # Each job takes at least as long as it was watched: a lower limit of the one is a lower limit of the other.
-    low = max((limit for limit in (found.low, quantile(times, p).low) if limit is not None), default=None)
+    low = max((limit for limit in (found.low, quantile(times, p, confidence).low) if limit is not None), default=None)
     return _Found(
         found.value, low, found.high, found.n, counted,
         censored=found.censored, thin=found.thin, floor=found.floor, beyond=found.beyond,
     )  # fmt: skip
 
 
-def _compared(test: HypothesisTest, a: pd.DataFrame, b: pd.DataFrame, jobs: pd.DataFrame) -> _Found:
+def _compared(test: HypothesisTest, a: pd.DataFrame, b: pd.DataFrame, jobs: pd.DataFrame, confidence: float) -> _Found:
     prompts = pd.Index(pd.unique(jobs["prompt_hash"]))
     arm_a, arm_b = _arm(a, test.metric, prompts), _arm(b, test.metric, prompts)
     if not arm_a.times.size or not arm_b.times.size:
         return _nothing("one side has no jobs that gave a value")
-    effect = compare(arm_a, arm_b, p=_p(test), seed=_SEED)
+    effect = compare(arm_a, arm_b, p=_p(test), seed=_SEED, confidence=confidence)
     cut = effect.censored_a + effect.censored_b
     pairs = f" in {effect.pairs} pairs" if effect.pairs else ""
     counted = f"{effect.n_b} against {_jobs(effect.n_a)}{pairs}" + (f", {cut} of them cut" if cut else "")

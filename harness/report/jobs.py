@@ -36,8 +36,11 @@ NOT_REPORTED = frozenset(
 
 # Clocks that a cut job would have let run on: its value is known only to be larger.
 WAITED_CLOCKS = frozenset(
-    {"total_ms", "final_image_ms", "first_partial_image_ms", "first_event_ms", "first_byte_ms", "wait_ms"}
-)
+    {
+        "total_ms", "final_image_ms", "delivered_ms", "response_ms", "first_partial_image_ms", "first_event_ms",
+        "first_byte_ms", "wait_ms",
+    }
+)  # fmt: skip
 _EARLY_CLOCKS = frozenset({"first_partial_image_ms", "first_event_ms", "first_byte_ms", "wait_ms"})
 _STREAM_CLOCKS = frozenset({"first_partial_image_ms", "first_event_ms"})
 
@@ -136,6 +139,9 @@ def clock_times(frame: pd.DataFrame, metric: str) -> tuple[FloatArray, BoolArray
     cuts = numbers(frame, "verdict_censored_at_ms")
     if metric == "wait_ms":
         cuts = cuts - np.nan_to_num(numbers(frame, "mark_request_sent_at_ms"))
+    if metric == "response_ms":
+        cuts = cuts - numbers(frame, "scheduled_at_ms")  # before the job's start, so that this adds
+        censored &= ~np.isnan(cuts)
     return np.where(observed, values, np.maximum(cuts, 0.0)), censored, observed | censored
 
 
@@ -179,7 +185,7 @@ class Shapes:
         self.common: tuple[str, ...] = tuple(
             text
             for name in _SHAPE
-            if name not in self._varying and len(present[name]) == 1 and (text := _word(name, present[name][0]))
+            if name not in self._varying and len(present[name]) == 1 and (text := word(name, present[name][0]))
         )
         self._named = [name for name in _SHAPE if name == "quality" or name in self._varying]
         self.routes: tuple[str, ...] = tuple(
@@ -205,26 +211,27 @@ class Shapes:
             self.panel, self.pooled = self.label, ()
 
     def _label(self, key: tuple[Any, ...]) -> str:
-        words = [_word(name, value) for name, value in zip(self._named, key, strict=True)]
+        words = [word(name, value) for name, value in zip(self._named, key, strict=True)]
         return " · ".join(word for word in words if word) or "default request"
 
     def _rank(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         quality, *rest = key
-        return (_QUALITY_ORDER.get(str(quality), 9), *(_sortable(value) for value in rest), str(quality))
+        return (_QUALITY_ORDER.get(str(quality), 9), *(value_rank(value) for value in rest), str(quality))
 
 
 def quality_rank(panel: str) -> tuple[int, str]:
     return _QUALITY_ORDER.get(panel, 9), panel
 
 
-def _sortable(value: Any) -> tuple[float, str]:
+def value_rank(value: Any) -> tuple[float, str]:
+    """The place of a value among others of its kind: what is not there, words, numbers."""
     value = none_if_nan(value)
     if value is None:
         return -1.0, ""
     return (0.0, value) if isinstance(value, str) else (float(value), "")
 
 
-def _word(name: str, value: Any) -> str:
+def word(name: str, value: Any) -> str:
     """One property of a request, short; empty for what goes without saying."""
     value = none_if_nan(value)
     if value is None:

@@ -17,9 +17,11 @@ from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
 from harness.recommend.model import Recommendation
+from harness.report.comparisons_model import Comparisons
 from harness.report.contact_model import PicturePart
 from harness.report.estimate import Estimate as Estimate  # part of this record, and taken from here
 from harness.report.ratings_model import RatingsPart
+from harness.report.spread_model import SpreadPart
 from harness.report.stopped_model import Stopped
 
 SUMMARY_FILE = "summary.json"
@@ -138,6 +140,7 @@ class HypothesisResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     n_a: int | None = None
     n_b: int = 0
+    survives_holm: bool | None = None  # an answer that holds with all claims judged together; null: no answer
 
 
 class FailureKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +165,12 @@ class CellRow(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_p50_ms: Estimate
     first_partial_image_p50_ms: Estimate
     server_p50_ms: Estimate
+    # Of the delivered jobs alone, as if the cut ones had not been: null where none was cut.
+    successes_p50_ms: Estimate | None = None
+    successes_p90_ms: Estimate | None = None
+    # From the moment at which the plan wanted the job sent: null without a schedule.
+    response_p50_ms: Estimate | None = None
+    response_p90_ms: Estimate | None = None
     cost_usd: float | None
     cost_per_image_usd: float | None
     cost_basis: tuple[str, ...]
@@ -312,6 +321,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     objectives: tuple[ObjectiveResult, ...]
     hypotheses: tuple[HypothesisResult, ...] = ()
     stopped: Stopped | None = None
+    comparisons: Comparisons | None = None  # null: no two cells differ in one axis only
+    spread: SpreadPart | None = None  # null: fewer than two axes vary, or too few jobs
     cells: tuple[CellRow, ...]
     curves: tuple[CurvePanel, ...]
     waterfalls: tuple[WaterfallRow, ...]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from harness.conditions import RunConditions
 from harness.report.jobs import (
+    DELIVERED,
     NOT_JUDGED,
     Shapes,
     clock_curve,
@@ -30,7 +31,8 @@ _WIRE_WORD = re.compile(r"[^A-Za-z0-9_.:\-]")
 _NOTHING = Estimate(value=None)
 _CELL_COLUMNS = (
     "cell", "route", "outcome", "http_status", "stream", "image_count", "cost_usd", "cost_basis", "final_image_ms",
-    "first_byte_ms", "first_partial_image_ms", "server_ms", "verdict_censored_at_ms",
+    "first_byte_ms", "first_partial_image_ms", "server_ms", "verdict_censored_at_ms", "response_ms",
+    "scheduled_at_ms",
 )  # fmt: skip
 _RETRY_COLUMNS = (
     "rate_limited_attempts", "gateway_retries", "retry_reason", "attempt_count", "retry_count", "http_status",
@@ -101,7 +103,9 @@ def _cell(cell: str, route: str, label: str, jobs: pd.DataFrame) -> CellRow:
     completed = is_in(jobs, "outcome", ("image",))
     cost, by_basis = _cost(jobs)
     images = int(jobs.loc[completed, "image_count"].sum())
-    final = clock_curve(jobs, "final_image_ms")
+    final, response = clock_curve(jobs, "final_image_ms"), clock_curve(jobs, "response_ms")
+    # What most tools print: as if a job that was cut had never been sent.
+    alone = clock_curve(jobs[is_in(jobs, "outcome", DELIVERED)], "final_image_ms") if final.censored else None
     return CellRow(
         cell=cell,
         route=route,
@@ -117,6 +121,10 @@ def _cell(cell: str, route: str, label: str, jobs: pd.DataFrame) -> CellRow:
         first_byte_p50_ms=estimate(clock_curve(jobs, "first_byte_ms").quantile(0.5)),
         first_partial_image_p50_ms=estimate(clock_curve(jobs, "first_partial_image_ms").quantile(0.5)),
         server_p50_ms=estimate(clock_curve(jobs[completed], "server_ms").quantile(0.5)),
+        successes_p50_ms=estimate(alone.quantile(0.5)) if alone else None,
+        successes_p90_ms=estimate(alone.quantile(0.9)) if alone else None,
+        response_p50_ms=estimate(response.quantile(0.5)) if response.n else None,
+        response_p90_ms=estimate(response.quantile(0.9)) if response.n else None,
         cost_usd=cost,
         cost_per_image_usd=rounded(cost / images, 6) if cost is not None and images else None,
         cost_basis=tuple(sorted(by_basis)),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
 from harness.report.charts import cut_sentence
+from harness.report.comparisons_text import comparisons_parts, response_parts, spread_parts
 from harness.report.contact_text import picture_lines
 from harness.report.model import Estimate, Summary
 from harness.report.ratings_text import ratings
@@ -15,7 +16,9 @@ from harness.report.recommendation_text import markdown as recommendation_text
 from harness.report.stopped import stopped_cells
 from harness.report.stopped_text import stopped_section
 from harness.report.view import (
+    chance_sentence,
     claims_sentence,
+    clocks_note,
     condition_rows,
     decision_facts,
     floors_sentence,
@@ -36,6 +39,8 @@ def render(summary: Summary) -> str:
         *_objectives(summary),
         *_hypotheses(summary),
         *([recommendation_text(summary.recommendation)] if summary.recommendation else []),
+        *comparisons_parts(summary, _table),
+        *spread_parts(summary, _table),
         *ratings(summary, _table),
         *stopped_section(summary, _table),
         *_cells(summary),
@@ -115,7 +120,7 @@ def _hypotheses(summary: Summary) -> list[str]:
         return []
     rows = [
         (
-            fmt.words(row.state),
+            fmt.words(row.state) + (" (alone)" if row.survives_holm is False else ""),
             f"{_plain(row.claim)} ({_plain(row.source)})",
             f"{row.statistic} {row.metric}, {row.threshold}",
             _figure(row.value, row.unit),
@@ -131,8 +136,11 @@ def _hypotheses(summary: Summary) -> list[str]:
         for row in summary.hypotheses
         if not row.testable
     )
-    parts = ["## Hypotheses", claims_sentence(summary)]
-    parts += [_table(head, rows)] if rows else []
+    parts = [
+        "## Hypotheses",
+        f"{claims_sentence(summary)} {chance_sentence(summary)}",
+        *([_table(head, rows)] * bool(rows)),
+    ]
     return parts + (["Not to be shown by a run:\n\n" + others] if others else [])
 
 
@@ -144,8 +152,8 @@ def _cells(summary: Summary) -> list[str]:
             row.shape + (" (stopped early)" if row.cell in early else ""),
             fmt.of(row.completed, row.n),
             ", ".join(f"{kind.jobs} {fmt.words(kind.kind)}" for kind in row.failures) or fmt.NOTHING,
-            _figure(row.final_image_p50_ms),
-            _figure(row.final_image_p90_ms),
+            _figure(row.final_image_p50_ms) + _alone(row.successes_p50_ms),
+            _figure(row.final_image_p90_ms) + _alone(row.successes_p90_ms),
             _figure(row.first_byte_p50_ms),
             _figure(row.server_p50_ms),
             fmt.money(row.cost_per_image_usd),
@@ -153,18 +161,14 @@ def _cells(summary: Summary) -> list[str]:
         for row in summary.cells
     ]
     head = (
-        "route",
-        "request",
-        "done",
-        "failures",
-        "final p50",
-        "final p90",
-        "first byte p50",
-        "server p50",
-        "per image",
+        "route", "request", "done", "failures", "final p50", "final p90", "first byte p50", "server p50", "per image",
+    )  # fmt: skip
+    note = "`*` fewer jobs than such a quantile needs; `>` not estimable, jobs were cut before it could be told. "
+    return (
+        ["## Every cell", _table(head, rows), note + clocks_note(summary), *response_parts(summary, _table)]
+        if rows
+        else []
     )
-    note = "`*` fewer jobs than such a quantile needs; `>` not estimable, jobs were cut before it could be told."
-    return ["## Every cell", _table(head, rows), note] if rows else []
 
 
 def _waterfalls(summary: Summary) -> list[str]:
@@ -277,6 +281,10 @@ def _definitions(summary: Summary) -> list[str]:
 
 def _figure(found: Estimate, unit: str = "ms") -> str:
     return fmt.estimate(found, unit) + ("*" if found.thin and found.value is not None else "")
+
+
+def _alone(found: Estimate | None) -> str:
+    return f" (successes only: {fmt.estimate(found)})" if found is not None else ""
 
 
 def _evidence(rows: Sequence[EvidenceRow]) -> str:

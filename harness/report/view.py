@@ -155,6 +155,24 @@ def claims_sentence(summary: Summary) -> str:
     return f"Of {fmt.count(len(tested))} {noun} that a run can test: {', '.join(counts)}."
 
 
+def chance_sentence(summary: Summary) -> str:
+    """How many answers chance alone may have made wrong, and how many stand with all claims judged together."""
+    answered = [row for row in summary.hypotheses if row.survives_holm is not None]
+    if not answered:
+        return "No claim is answered, so none is answered wrongly by chance."
+    n, weak = len(answered), sum(row.survives_holm is False for row in answered)
+    stand = (
+        f"{fmt.count(weak)} of them, marked “alone”, would not stand with all claims judged together (Holm)."
+        if weak
+        else "All of them stand also with all claims judged together (Holm)."
+    )
+    noun = "answer is" if n == 1 else "answers are"
+    return (
+        f"{fmt.count(n)} {noun} given, each at 95 % by itself: by chance alone up to {0.05 * n:.2g} "
+        f"({fmt.count(n)} × 5 %) may be wrong. {stand}"
+    )
+
+
 def selection(selector: dict[str, tuple[str, ...]]) -> str:
     """Which jobs, in words: "quality low, format png or webp"."""
     return (
@@ -168,3 +186,28 @@ def selection(selector: dict[str, tuple[str, ...]]) -> str:
 
 def floors_sentence() -> str:
     return ", ".join(f"{sample_floor(p)} for p{p * 100:g}" for p in (0.5, 0.9, 0.95, 0.99))
+
+
+SUCCESSES_ONLY = (
+    "“Successes only” stands where jobs were cut: the figure that leaves them out. It flatters, because the slowest "
+    "jobs are the ones that were cut, so it falls the more of them are lost."
+)
+
+
+def clocks_note(summary: Summary) -> str:
+    """What is to be known of the cells' times: figures of successes alone, and from when times count."""
+    flatters = f"{SUCCESSES_ONLY} " if any(row.successes_p50_ms for row in summary.cells) else ""
+    return flatters + response_sentence(summary)
+
+
+def response_sentence(summary: Summary) -> str:
+    """Whether there is a response time beside the service time, and if not, why."""
+    if any(row.response_p50_ms is not None for row in summary.cells):
+        return (
+            "Final image is service time: it counts from when the job was sent. Response time counts from when the "
+            "plan wanted it sent, so that what waited for its turn is seen."
+        )
+    return (
+        "Times are service times: they count from when a job was sent. Its jobs were due at no moment (closed load), "
+        "so there is no response time to set beside them."
+    )

@@ -19,7 +19,7 @@ Sources
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import stats
@@ -51,24 +51,33 @@ def weighted_quantile(
     They are the same where the curve reaches p. Otherwise `at_least` is the last moment of anything in that row (0
     when the row is empty) and `at_most` is infinite.
     """
+    return weighted_quantiles(times, censored, weights, (p,))[0]
+
+
+def weighted_quantiles(
+    times: FloatArray, censored: BoolArray, weights: IntArray | FloatArray, ps: Sequence[float]
+) -> list[tuple[FloatArray, FloatArray]]:
+    """`weighted_quantile` for several p of the same rows: most of the work is the same for all of them."""
     order = np.lexsort((censored, times))  # at the same moment the done come first: the cut were still under way
     at, cut = times[order], censored[order]
     drawn = np.asarray(weights, dtype=np.float64)[:, order]
-    rows = np.arange(drawn.shape[0])
     if at.size == 0:
-        return np.zeros(rows.size), np.full(rows.size, np.inf)
+        return [(np.zeros(drawn.shape[0]), np.full(drawn.shape[0], np.inf)) for _ in ps]
     if cut.any():
         at_risk = np.cumsum(drawn[:, ::-1], axis=1)[:, ::-1]
         lost = np.where(cut, 0.0, drawn) / np.maximum(at_risk, 1)
-        reached = np.cumprod(1 - lost, axis=1) <= 1 - p + _TOLERANCE
+        left = np.cumprod(1 - lost, axis=1)
+        curves = [left <= 1 - p + _TOLERANCE for p in ps]
     else:
         done = np.cumsum(drawn, axis=1)
-        reached = (done >= p * done[:, -1:] - _TOLERANCE) & (done > 0)
-    there = reached[:, -1]
-    first = at[np.argmax(reached, axis=1)]
+        curves = [(done >= p * done[:, -1:] - _TOLERANCE) & (done > 0) for p in ps]
     last = at[at.size - 1 - np.argmax(drawn[:, ::-1] > 0, axis=1)]
     last = np.where(drawn.any(axis=1), last, 0.0)
-    return np.where(there, first, last), np.where(there, first, np.inf)
+    found = []
+    for reached in curves:
+        there, first = reached[:, -1], at[np.argmax(reached, axis=1)]
+        found.append((np.where(there, first, last), np.where(there, first, np.inf)))
+    return found
 
 
 def tail_share(confidence: float, clusters: int, several: bool) -> float:
@@ -99,7 +108,8 @@ def percentile_limits(
 def bootstrap_p(at_least: FloatArray, at_most: FloatArray, clusters: int, several: bool) -> float:
     """Two-sided p-value of "the difference is 0": 1 - the confidence at which the interval would just touch it.
 
-    It is never below about 2 / (resamples + 1): 2,000 resamples bear an adjustment over some 50 comparisons.
+    It is never below about 2 / (resamples + 1): 2,000 resamples bear an adjustment over some 50 comparisons. What lies
+    beyond that is for `beyond_resamples_p`.
     """
     n = at_least.size
     below = (np.count_nonzero(at_least <= 0) + 1) / (n + 1)
@@ -108,3 +118,21 @@ def bootstrap_p(at_least: FloatArray, at_most: FloatArray, clusters: int, severa
     if not several:
         return float(2 * share)
     return float(2 * stats.t.sf(-stats.norm.ppf(share), clusters - 1))
+
+
+def beyond_resamples_p(at_least: FloatArray, at_most: FloatArray, clusters: int) -> float:
+    """Two-sided p-value of "the ratio is 1" where (nearly) every resample lies on one side, so that counting ends.
+
+    Student's t with clusters - 1 degrees of the mean log ratio over its spread among the resamples; of a ratio that is
+    known as a pair, the end nearer to 1. It is 1 where that end is open. Source: Davison and Hinkley, section 5.2.
+    """
+    smallest = 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for ends, sign in ((at_least, 1.0), (at_most, -1.0)):
+            logs = sign * np.log(ends)
+            if not np.isfinite(logs).all() or clusters < 2:
+                continue
+            middle, width = float(logs.mean()), float(logs.std(ddof=1))
+            if middle > 0:
+                smallest = min(smallest, 0.0 if width == 0 else float(2 * stats.t.sf(middle / width, clusters - 1)))
+    return smallest

@@ -4,31 +4,44 @@ The effect is a quantile of b against the same quantile of a, as a difference in
 interval from resampled blocks (`harness.stats.bootstrap`). Beside it stands a test (`harness.stats.ranktests`): of the
 median by ranks, of other quantiles by the same resamples, because a rank test says nothing about a tail.
 
-The verdict asks for both. *Faster* and *slower* need the whole interval of the ratio beyond the smallest effect that
-matters, and an adjusted p-value below 1 - confidence. *No difference* is a finding as well: the whole interval inside
-of the effects that do not matter (equivalence: D. J. Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15
-(1987) 657-680, with 95 % where his two tests at 5 % would ask for 90 %, so on the careful side). Everything else is
-inconclusive, and a small number of jobs ends there.
+The verdict on both together is that of `harness.stats.effect`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 
-from harness.stats.bootstrap import bootstrap_p, draws, percentile_limits, weighted_quantile
+from harness.stats.bootstrap import (
+    beyond_resamples_p,
+    bootstrap_p,
+    draws,
+    percentile_limits,
+    weighted_quantile,
+    weighted_quantiles,
+)
 from harness.stats.censored import BoolArray, IntArray
+from harness.stats.effect import Effect, EffectVerdict, adjusted, judged
 from harness.stats.holm import holm
-from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, order_statistic_ranks, sample_floor
-from harness.stats.ranktests import akritas_scores, by_block, log_times, logrank_p, paired_p, unpaired_p
+from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, order_statistic_ranks
+from harness.stats.ranktests import (
+    Middle,
+    akritas_scores,
+    by_block,
+    log_times,
+    logrank_p,
+    of_blocks,
+    paired_p,
+    unpaired_p,
+)
 
-EffectVerdict = Literal["faster", "slower", "no_difference", "inconclusive"]
+Resampled = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+"""A quantile in each resample: of a at least and at most, then of b."""
 
-__all__ = ["Arm", "Effect", "EffectVerdict", "adjusted", "compare", "holm"]
+__all__ = ["Arm", "Effect", "EffectVerdict", "Resampled", "adjusted", "compare", "compare_at", "holm"]
 
 
 @dataclass(frozen=True)
@@ -54,36 +67,6 @@ class Arm:
             raise ValueError("a time is negative or not finite")
 
 
-@dataclass(frozen=True)
-class Effect:
-    """b against a at the p-quantile. `a`, `b`, `difference`, `low` and `high` in ms; ratios are b / a.
-
-    A quantile that too many cuts keep from being estimable is null, and so is what is made of it; its limits may be
-    known all the same. A null limit is open. `pairs`: combinations of block and prompt that both arms have.
-    """
-
-    p: float
-    a: float | None
-    b: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    ratio: float | None
-    ratio_low: float | None
-    ratio_high: float | None
-    n_a: int
-    n_b: int
-    pairs: int
-    censored_a: int
-    censored_b: int
-    p_value: float | None
-    p_adjusted: float | None
-    confidence: float
-    min_effect: float
-    verdict: EffectVerdict
-    why: str
-
-
 def compare(
     a: Arm,
     b: Arm,
@@ -99,17 +82,56 @@ def compare(
     Raises:
         ValueError: a share is not between 0 and 1, or the smallest effect is not from 0 to below 1.
     """
-    if not (0 < p < 1 and 0 < confidence < 1 and 0 <= min_effect < 1):
+    return compare_at(a, b, (p,), min_effect=min_effect, confidence=confidence, seed=seed, resamples=resamples)[0]
+
+
+def compare_at(
+    a: Arm,
+    b: Arm,
+    ps: Sequence[float],
+    *,
+    min_effect: float = 0.05,
+    confidence: float = INTERVAL_CONFIDENCE,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> tuple[Effect, ...]:
+    """`compare` at several quantiles, from the same resamples."""
+    if not (all(0 < p < 1 for p in ps) and 0 < confidence < 1 and 0 <= min_effect < 1):
         raise ValueError("p and confidence lie strictly between 0 and 1, the smallest effect from 0 to below 1")
-    value_a, value_b = _value(a, p), _value(b, p)
-    known = value_a is not None and value_b is not None
     clusters_a, clusters_b, clusters = _clusters(a, b)
     fewest = min(np.unique(clusters_a).size, np.unique(clusters_b).size)
-    low = high = ratio_low = ratio_high = p_value = None
     several = _most_jobs(clusters_a) > 1 or _most_jobs(clusters_b) > 1
+    resampled: Sequence[Resampled | None] = [None] * len(ps)
     if fewest >= 2:
-        least_a, most_a, least_b, most_b = _resampled(a, b, clusters_a, clusters_b, clusters, p, seed, resamples)
-        limits = _open_sides(a, b, p, confidence)
+        resampled = _resampled(a, b, clusters_a, clusters_b, clusters, ps, seed, resamples)
+    return tuple(
+        effect_of(a, b, one, p=p, min_effect=min_effect, confidence=confidence, fewest=fewest, several=several)
+        for p, one in zip(ps, resampled, strict=True)
+    )
+
+
+def effect_of(
+    a: Arm,
+    b: Arm,
+    resampled: Resampled | None,
+    *,
+    p: float,
+    min_effect: float,
+    confidence: float,
+    fewest: int,
+    several: bool,
+) -> Effect:
+    """The effect from quantiles that were resampled already: a's as (at least, at most), then b's. Null: none were.
+
+    `fewest` clusters that an arm has; `several`: a cluster holds more than one job of an arm.
+    """
+    value_a, value_b = _value(a, p), _value(b, p)
+    known = value_a is not None and value_b is not None
+    low = high = ratio_low = ratio_high = p_value = None
+    limits = _open_sides(a, b, p, confidence)
+    # With both sides open nothing can be concluded, whatever a test says: then it is none of Holm's comparisons.
+    if resampled is not None and any(limits):
+        least_a, most_a, least_b, most_b = resampled
         low, high = _kept(percentile_limits(least_b - most_a, most_b - least_a, confidence, fewest, several), limits)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = (
@@ -117,8 +139,12 @@ def compare(
                 np.nan_to_num(most_b / least_a, nan=np.inf, posinf=np.inf),
             )
         ratio_low, ratio_high = _kept(percentile_limits(*ratios, confidence, fewest, several), limits)
-        tail_p = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
-        p_value = _median_p(a, b) if p == 0.5 else tail_p
+        if p == 0.5:
+            p_value = _median_p(a, b)
+        else:
+            p_value = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
+            if p_value is not None and p_value <= 4 / (least_a.size + 1):
+                p_value = min(p_value, beyond_resamples_p(*ratios, fewest))
     effect = Effect(
         p=p,
         a=value_a,
@@ -131,7 +157,7 @@ def compare(
         ratio_high=ratio_high,
         n_a=int(a.times.size),
         n_b=int(b.times.size),
-        pairs=len(_keys(a) & _keys(b)),
+        pairs=_pairs(a, b),
         censored_a=int(np.count_nonzero(a.censored)),
         censored_b=int(np.count_nonzero(b.censored)),
         p_value=p_value,
@@ -141,43 +167,7 @@ def compare(
         verdict="inconclusive",
         why="",
     )
-    return _judged(effect)
-
-
-def adjusted(effects: Sequence[Effect]) -> list[Effect]:
-    """The same comparisons with p-values after Holm over all of them, and the verdicts that follow from those."""
-    after = holm([effect.p_value for effect in effects])
-    return [_judged(replace(effect, p_adjusted=p)) for effect, p in zip(effects, after, strict=True)]
-
-
-def _judged(effect: Effect) -> Effect:
-    verdict, why = _verdict(effect)
-    return replace(effect, verdict=verdict, why=why)
-
-
-def _verdict(effect: Effect) -> tuple[EffectVerdict, str]:
-    low, high, least = effect.ratio_low, effect.ratio_high, effect.min_effect
-    if not effect.n_a or not effect.n_b:
-        return "inconclusive", "an arm has no jobs"
-    if low is None and high is None:
-        return "inconclusive", "no interval: too few blocks, or too many jobs cut"
-    slower, faster = low is not None and low > 1 + least, high is not None and high < 1 - least
-    if slower or faster:
-        if effect.p_adjusted is None:
-            return "inconclusive", "the interval is beyond the smallest effect, but there is no test to go with it"
-        if effect.p_adjusted >= 1 - effect.confidence:
-            return "inconclusive", f"p {effect.p_adjusted:.2g} after adjustment does not bear the interval out"
-        return ("slower" if slower else "faster"), (
-            f"the whole interval is beyond {least:.0%}, and the test agrees (p {effect.p_adjusted:.2g})"
-        )
-    if low is not None and high is not None and 1 - least <= low and high <= 1 + least:
-        return "no_difference", f"the whole interval is within {least:.0%}"
-    floor = sample_floor(effect.p)
-    if min(effect.n_a, effect.n_b) < floor:
-        return "inconclusive", f"fewer than the {floor} jobs that this quantile asks for, and the interval is wide"
-    if low is None or high is None:
-        return "inconclusive", "the interval is open: too few jobs beyond the quantile, or too many cut"
-    return "inconclusive", f"the interval holds effects below and above {least:.0%}"
+    return judged(effect)
 
 
 def _value(arm: Arm, p: float) -> float | None:
@@ -203,10 +193,17 @@ def _most_jobs(clusters: IntArray) -> int:
 
 
 def _resampled(
-    a: Arm, b: Arm, clusters_a: IntArray, clusters_b: IntArray, clusters: int, p: float, seed: int, resamples: int
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """The quantile of each arm in each resample, as pairs (at least, at most)."""
-    pieces: list[tuple[FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    a: Arm,
+    b: Arm,
+    clusters_a: IntArray,
+    clusters_b: IntArray,
+    clusters: int,
+    ps: Sequence[float],
+    seed: int,
+    resamples: int,
+) -> list[Resampled]:
+    """For each p the quantile of each arm in each resample, as pairs (at least, at most)."""
+    pieces: list[list[Resampled]] = []
     jobs = max(a.times.size, b.times.size)
     streams: Iterator[tuple[IntArray, IntArray]]
     if np.intersect1d(clusters_a, clusters_b).size:
@@ -215,14 +212,14 @@ def _resampled(
         own = [(np.unique(of), seed + index) for index, of in enumerate((clusters_a, clusters_b))]
         streams = zip(*(_spread(of, clusters, resamples, stream, jobs) for of, stream in own), strict=True)
     for drawn_a, drawn_b in streams:
-        pieces.append(
-            (
-                *weighted_quantile(a.times, a.censored, drawn_a[:, clusters_a], p),
-                *weighted_quantile(b.times, b.censored, drawn_b[:, clusters_b], p),
-            )
-        )
-    least_a, most_a, least_b, most_b = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return least_a, most_a, least_b, most_b
+        of_a = weighted_quantiles(a.times, a.censored, drawn_a[:, clusters_a], ps)
+        of_b = weighted_quantiles(b.times, b.censored, drawn_b[:, clusters_b], ps)
+        pieces.append([(*one, *other) for one, other in zip(of_a, of_b, strict=True)])
+    found: list[Resampled] = []
+    for of_p in zip(*pieces, strict=True):
+        least_a, most_a, least_b, most_b = (np.concatenate(column) for column in zip(*of_p, strict=True))
+        found.append((least_a, most_a, least_b, most_b))
+    return found
 
 
 def _spread(own: IntArray, clusters: int, resamples: int, seed: int, jobs: int) -> Iterator[IntArray]:
@@ -243,21 +240,24 @@ def _kept(found: tuple[float | None, float | None], told: tuple[bool, bool]) -> 
     return (found[0] if told[0] else None), (found[1] if told[1] else None)
 
 
-def _keys(arm: Arm) -> set[tuple[int, int]]:
-    return set(zip(arm.block.tolist(), arm.prompt.tolist(), strict=True))
+def _pairs(a: Arm, b: Arm) -> int:
+    """Combinations of block and prompt that both have."""
+    low = int(min(a.prompt.min(initial=0), b.prompt.min(initial=0)))
+    wide = int(max(a.prompt.max(initial=0), b.prompt.max(initial=0))) - low + 1
+    return int(np.intersect1d(a.block * wide + a.prompt - low, b.block * wide + b.prompt - low).size)
 
 
 def _median_p(a: Arm, b: Arm) -> float | None:
     shared = np.intersect1d(a.block, b.block).size
     blocks_a, blocks_b = np.unique(a.block).size, np.unique(b.block).size
-    paired = bool(_keys(a) & _keys(b)) and 2 * shared >= min(blocks_a, blocks_b) and shared > 1
+    paired = _pairs(a, b) > 0 and 2 * shared >= min(blocks_a, blocks_b) and shared > 1
     cut = bool(a.censored.any() or b.censored.any())
     if not cut:
         values_a, values_b = log_times(a.times), log_times(b.times)
     else:
         scores = akritas_scores(np.concatenate([a.times, b.times]), np.concatenate([a.censored, b.censored]))
         values_a, values_b = scores[: a.times.size], scores[a.times.size :]
-    middle = np.mean if cut else np.median
+    middle: Middle = "mean" if cut else "median"
     if paired:
         of_a, of_b = (by_block(v, arm.block, arm.prompt, middle) for v, arm in ((values_a, a), (values_b, b)))
         return paired_p(of_a, of_b, ranks=not cut)
@@ -265,8 +265,5 @@ def _median_p(a: Arm, b: Arm) -> float | None:
     if lone and cut:
         return logrank_p(a.times, a.censored, b.times, b.censored)
     if not lone:
-        values_a, values_b = (
-            np.array([middle(v[arm.block == block]) for block in np.unique(arm.block)])
-            for v, arm in ((values_a, a), (values_b, b))
-        )
+        values_a, values_b = (of_blocks(v, arm.block, middle) for v, arm in ((values_a, a), (values_b, b)))
     return unpaired_p(values_a, values_b, ranks=not cut)

@@ -16,17 +16,17 @@ One figure is taken from each block, so that jobs of one block do not count as i
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from harness.stats.censored import BoolArray, IntArray, survival
 from harness.stats.quantiles import FloatArray
 
 _SMALLEST_MS = 1e-6  # under every clock's resolution: a time of 0 still has a logarithm
-_Middle = Callable[[FloatArray], Any]
+Middle = Literal["mean", "median"]
 
 
 def akritas_scores(times: FloatArray, censored: BoolArray) -> FloatArray:
@@ -38,12 +38,17 @@ def akritas_scores(times: FloatArray, censored: BoolArray) -> FloatArray:
     return np.where(censored, (1 + until) / 2, (before + until) / 2)
 
 
-def by_block(values: FloatArray, block: IntArray, prompt: IntArray, middle: _Middle) -> dict[tuple[int, int], float]:
+def by_block(values: FloatArray, block: IntArray, prompt: IntArray, middle: Middle) -> dict[tuple[int, int], float]:
     """One figure for each (block, prompt)."""
-    keys = np.stack([block, prompt], axis=1)
-    found, where = np.unique(keys, axis=0, return_inverse=True)
-    where = where.reshape(-1)
-    return {(int(key[0]), int(key[1])): float(middle(values[where == i])) for i, key in enumerate(found)}
+    grouped = pd.Series(values).groupby([block, prompt], sort=True)
+    found = grouped.mean() if middle == "mean" else grouped.median()
+    return {(int(key[0]), int(key[1])): float(one) for key, one in found.items()}  # type: ignore[index]
+
+
+def of_blocks(values: FloatArray, block: IntArray, middle: Middle) -> FloatArray:
+    """One figure for each block, by ascending block."""
+    grouped = pd.Series(values).groupby(block, sort=True)
+    return np.asarray(grouped.mean() if middle == "mean" else grouped.median(), dtype=np.float64)
 
 
 def paired_p(a: dict[tuple[int, int], float], b: dict[tuple[int, int], float], *, ranks: bool) -> float | None:

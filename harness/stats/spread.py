@@ -69,7 +69,7 @@ class Joint:
     why: str
 
 
-def spread(times: FloatArray, censored: BoolArray, axes: Mapping[str, Sequence[object]]) -> Spread:
+def spread(times: FloatArray, censored: BoolArray, axes: Mapping[str, Sequence[object] | IntArray]) -> Spread:
     """Shares of the variance of log `times` (ms). Each axis gives one category a job; null is a category too.
 
     An axis with one category is left out, and so are times of 0, which have no logarithm.
@@ -89,12 +89,18 @@ def spread(times: FloatArray, censored: BoolArray, axes: Mapping[str, Sequence[o
     total = float(np.sum((logs - logs.mean()) ** 2)) if n else 0.0
     if n < 2 or total <= 0:
         return Spread((), None, 0.0 if n >= 2 else None, None, n, left_out)
-    columns = {name: _dummies(codes[name]) for name in names}
+    # Jobs of the same categories have the same row in every model: their number and mean are all that it needs.
+    groups, where = _groups([codes[name] for name in names], n)
+    weight = np.bincount(where).astype(np.float64)
+    middle = np.bincount(where, weights=logs) / weight
+    within = float(np.sum((logs - middle[where]) ** 2))
+    columns = {name: _dummies(groups[:, at]) for at, name in enumerate(names)}
     left: dict[frozenset[str], float] = {}
     rank = 1
     for size in range(len(names) + 1):
         for chosen in itertools.combinations(names, size):
-            left[frozenset(chosen)], rank = _residual(logs, [columns[name] for name in chosen])
+            between, rank = _residual(middle, weight, [columns[name] for name in chosen])
+            left[frozenset(chosen)] = within + between
     shares = [
         Share(name, columns[name].shape[1] + 1, _shapley(name, names, left) / total, columns[name].shape[1] / (n - 1))
         for name in names
@@ -111,7 +117,11 @@ def spread(times: FloatArray, censored: BoolArray, axes: Mapping[str, Sequence[o
 
 
 def multiplies_or_adds(
-    times: FloatArray, censored: BoolArray, first: Sequence[object], second: Sequence[object], block: IntArray
+    times: FloatArray,
+    censored: BoolArray,
+    first: Sequence[object] | IntArray,
+    second: Sequence[object] | IntArray,
+    block: IntArray,
 ) -> Joint:
     """Which of two models without interaction tells the times of an unseen block better.
 
@@ -156,9 +166,22 @@ def multiplies_or_adds(
     return Joint(kind, float(errors[0]), float(errors[1]), len(wrong), int(logs.size), left_out, why)
 
 
-def _codes(values: Sequence[object]) -> IntArray:
+def _codes(values: Sequence[object] | IntArray) -> IntArray:
+    """A number for each category. An array of whole numbers holds them already."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "i":
+        return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(repr(value), len(numbers)) for value in values], dtype=np.int64)
+
+
+def _groups(codes: Sequence[IntArray], n: int) -> tuple[IntArray, IntArray]:
+    """The combinations of categories that occur (one a row), and which of them each of the n jobs has."""
+    where = np.zeros(n, dtype=np.int64)
+    for code in codes:
+        where = np.unique(where * (int(code.max()) + 1) + code, return_inverse=True)[1].reshape(-1)
+    first = np.unique(where, return_index=True)[1]
+    rows = [code[first] for code in codes]
+    return (np.stack(rows, axis=1) if rows else np.zeros((first.size, 0), dtype=np.int64)), where
 
 
 def _dummies(codes: IntArray) -> FloatArray:
@@ -171,11 +194,12 @@ def _solve(design: FloatArray, wanted: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.lstsq(design, wanted, rcond=None)[0], dtype=np.float64)
 
 
-def _residual(logs: FloatArray, columns: list[FloatArray]) -> tuple[float, int]:
-    """Residual sum of squares, and the rank of the model."""
-    design = np.hstack([np.ones((logs.size, 1)), *columns])
-    found, _, rank, _ = np.linalg.lstsq(design, logs, rcond=None)
-    return float(np.sum((logs - design @ found) ** 2)), int(rank)
+def _residual(middles: FloatArray, weights: FloatArray, columns: list[FloatArray]) -> tuple[float, int]:
+    """Weighted residual sum of squares, and the rank of the model."""
+    root = np.sqrt(weights)
+    design = np.hstack([np.ones((middles.size, 1)), *columns]) * root[:, None]
+    found, _, rank, _ = np.linalg.lstsq(design, middles * root, rcond=None)
+    return float(np.sum((middles * root - design @ found) ** 2)), int(rank)
 
 
 def _shapley(name: str, names: list[str], left: dict[frozenset[str], float]) -> float:

@@ -251,8 +251,10 @@ def test_markdown_is_one_table_with_the_verdict_on_top() -> None:
     assert lines[0] == "### Worse: `final_image_ms`, run B against run A"
     table = [line for line in lines if line.startswith("|")]
     assert len({line.count("|") for line in table}) == 1
-    assert len(table) == 4
+    assert len(table) == 6  # the head, its rule, and a median and a p90 for each of the two cells
+    assert "| p50 |" in table[2]
     assert "| slower |" in table[2]
+    assert "| p90 |" in table[3]
 
 
 def test_names_in_a_table_break_neither_markdown_nor_a_terminal() -> None:
@@ -288,3 +290,39 @@ def test_incomparable_runs_are_exit_code_2_and_nothing_on_stdout(harness: Any, t
     assert "concurrency: 3 in A, 9 in B" in done.stderr
     assert harness("compare", a, b, "--allow", "concurrency", "--format", "markdown").returncode == 4
     assert "write 5%" in harness("compare", a, b, "--min-effect", "0.05").stderr
+
+
+# The tail
+
+
+def slow_tail(run: Run, factor: float) -> Run:
+    """Every fourth job is slower; the median stays where it was."""
+    run.events = [
+        replace(event, final_image_ms=event.final_image_ms * factor) if event.block % 4 == 0 else event
+        for event in run.events
+        if event.final_image_ms is not None
+    ]
+    return run
+
+
+def test_a_run_whose_tail_alone_is_slower_is_worse_and_says_so() -> None:
+    found = compared(run_of(blocks=120), slow_tail(run_of(seed=2, blocks=120), 2.0))
+    assert {cell.verdict for cell in found.tails} == {"slower"}
+    assert "slower" not in {cell.verdict for cell in found.cells}
+    assert found.verdict == "worse"
+    assert "the p90 of final_image_ms is slower by more than 5 % in 2 of 2 cells" in found.sentence
+
+
+def test_medians_and_tails_are_one_family_and_thin_tails_are_in_none() -> None:
+    full, thin = compared(run_of(blocks=80), run_of(seed=2, blocks=80)), compared(run_of(), run_of(seed=2))
+    assert (full.family, thin.family) == (4, 2)
+    assert "Holm over the 4 tests of both" in text(full)
+    assert {cell.p_value for cell in thin.tails} == {None}
+    assert "The p90 cannot be judged in 2 of 2 cells: too few jobs." in thin.sentence
+
+
+def test_a_tail_that_was_tested_and_is_not_decided_keeps_the_whole_open() -> None:
+    found = compared(run_of(blocks=120, spread=0.03), slow_tail(run_of(seed=2, blocks=120, spread=0.03), 1.05))
+    assert {cell.verdict for cell in found.cells} == {"no_difference"}
+    assert "inconclusive" in {cell.verdict for cell in found.tails}
+    assert found.verdict == "inconclusive"

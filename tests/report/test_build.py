@@ -299,3 +299,41 @@ def test_what_cannot_be_judged_is_inconclusive_and_says_why(changes: dict[str, s
     result = judged([job(1)], **changes)
     assert result.state == "inconclusive"
     assert why in result.why
+
+
+def test_successes_alone_stand_beside_the_censored_view_where_jobs_were_cut_and_flatter() -> None:
+    events, verdicts = cuts(12)
+    events = [
+        job(n, route="edge", quality="high", seconds=30 + n, cell=events[0].cell, block=n) for n in range(20)
+    ] + events
+    cell = the_cell(of_events(events, verdicts))
+    assert cell.successes_p90_ms is not None
+    assert (cell.successes_p90_ms.value, cell.successes_p90_ms.n, cell.successes_p90_ms.censored) == (47_000, 20, 0)
+    assert (cell.final_image_p90_ms.value, cell.final_image_p90_ms.beyond) == (None, 60_110)
+    assert (cell.final_image_p50_ms.value or 0) > (cell.successes_p50_ms.value or 0) if cell.successes_p50_ms else False
+    assert the_cell(of_events([job(1)])).successes_p50_ms is None
+
+
+def test_response_time_is_shown_where_jobs_were_due_and_a_cut_counts_from_there_too() -> None:
+    due = {"scheduled_at_ms": -2000.0, "response_ms": 7000.0}
+    cell = the_cell(of_events([job(n, block=n, **due) for n in range(12)]))
+    assert cell.response_p50_ms is not None
+    assert (cell.response_p50_ms.value, cell.final_image_p50_ms.value) == (7000, 5000)
+    events, verdicts = cuts(12)
+    late = [msgspec.structs.replace(event, scheduled_at_ms=-2000.0) for event in events]
+    found = the_cell(of_events(late, verdicts)).response_p50_ms
+    assert found is not None
+    assert (found.value, found.beyond) == (None, 62_110)
+    assert the_cell(of_events([job(1)])).response_p50_ms is None
+
+
+def test_page_and_text_say_whether_there_is_a_response_time() -> None:
+    from harness.report import html
+    from harness.report.text import render
+
+    closed = summary_of(of_events([job(1)]))
+    opened = summary_of(of_events([job(1, scheduled_at_ms=-2000.0, response_ms=7000.0)]))
+    for summary, words in ((closed, "there is no response time"), (opened, "Response time counts from when the plan")):
+        assert words in html.render(summary)
+        assert words in render(summary)
+    assert "Service and response time" in render(opened)

@@ -152,3 +152,48 @@ def test_the_page_says_claims_in_words_and_links_contradictions() -> None:
     assert "this run had 3 at a time; set load.concurrency to 5" in section
     assert "Links die &lt;soon&gt;" in section
     assert "Hypotheses" not in html.render(summary_of(build_run.healthy(1)))
+
+
+def test_an_answer_that_stands_only_alone_is_marked_and_a_clear_one_stands_with_all() -> None:
+    events = spread(40, 5)
+    edge = judged(events, at_most=9000).value.high
+    assert edge is not None
+    close = [claim(f"close-{n}", at_most=edge + 1) for n in range(4)]  # a wider interval reaches over that
+    run = of_events(events, hypotheses=(*close, claim("clear", at_most=9000), claim("open", at_least=5000)))
+    summary = summary_of(run)
+    assert [result.state for result in summary.hypotheses] == [*["supported"] * 5, "not_shown"]
+    assert [result.survives_holm for result in summary.hypotheses] == [*[False] * 4, True, None]
+    assert "4 of them, marked “alone”" in html.render(summary)
+    assert "supported (alone)" in render(summary)
+    assert judged(events, at_most=edge + 1).survives_holm is True
+
+
+def test_holm_by_intervals_is_holm_by_p_values() -> None:
+    """Of rates: Wilson's interval decides at a level exactly where the score test's p-value is below it."""
+    from scipy import stats as scipy_stats
+
+    from harness.stats.holm import holm
+
+    failed, n = 6, 60
+    events = [*spread(n - failed, 5), *(refused(500 + i) for i in range(failed))]
+    limits = (0.205, 0.21, 0.225, 0.25, 0.3, 0.16)
+    tests = tuple(
+        claim(f"c{at}", metric="error_rate", statistic="share", unit="share", b={}, at_most=limit, strict=True)
+        for at, limit in enumerate(limits)
+    )
+    p_values = [2 * scipy_stats.norm.sf(abs(failed / n - limit) / (limit * (1 - limit) / n) ** 0.5) for limit in limits]
+    adjusted = holm(p_values)
+    results = summary_of(of_events(events, hypotheses=tests)).hypotheses
+    for result, p, after in zip(results, p_values, adjusted, strict=True):
+        assert (result.state == "supported") == (p < 0.05)
+        assert result.survives_holm == ((after is not None and after < 0.05) if p < 0.05 else None)
+    assert {result.survives_holm for result in results} == {True, False, None}
+
+
+def test_the_section_says_how_many_answers_chance_may_have_made() -> None:
+    summary = summary_of(of_events(spread(40, 5), hypotheses=tuple(claim(f"c{n}", at_most=9000) for n in range(20))))
+    for shown in (html.render(summary), render(summary)):
+        assert "by chance alone up to 1 (20 × 5 %) may be wrong" in shown
+        assert "All of them stand also with all claims judged together" in shown
+    none = summary_of(of_events([], hypotheses=(claim(at_most=9000),)))
+    assert "No claim is answered" in html.render(none)
