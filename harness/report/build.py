@@ -13,6 +13,8 @@ from harness.diagnosis.model import Diagnosis, JobVerdict
 from harness.events import LinkCheck
 from harness.metrics import METRICS
 from harness.report import pictures, tables
+from harness.report.heatmap import heat_maps
+from harness.report.hours import hours
 from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
@@ -49,6 +51,8 @@ def summarize(
         objectives=judge_all(conditions.objectives, jobs),
         hypotheses=judge_claims(conditions, jobs),
         cells=tables.cells(jobs, conditions, shapes),
+        heat=heat_maps(jobs, shapes),
+        hours=hours(jobs, conditions, shapes),
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),
         layers=tables.layers(jobs, shapes),

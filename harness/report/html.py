@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -12,19 +14,24 @@ from markupsafe import Markup
 
 from harness.report import charts
 from harness.report import format as fmt
+from harness.report.estimate import Estimate
 from harness.report.model import Summary, WaterfallRow
+from harness.report.terms import PHRASES, TERMS
 from harness.report.view import (
     bad_headlines,
     claims_sentence,
     condition_rows,
     decision_facts,
     floors_sentence,
+    heat_title,
     rests_on,
     selection,
+    tiers_sentence,
     told_result,
     told_way,
 )
 
+_TEMPLATES = Path(__file__).parent / "templates"
 _SEGMENTS = (
     # kind, column, the metric that defines it
     ("earlier", "Earlier attempts", ""),
@@ -43,7 +50,7 @@ _SEGMENTS = (
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -59,9 +66,11 @@ def render(summary: Summary) -> str:
         ("findings", "Findings", bool(summary.findings or summary.answer.verdicts)),
         ("objectives", "Objectives", bool(summary.objectives)),
         ("hypotheses", "Hypotheses", bool(summary.hypotheses)),
+        ("heat", heat_title(summary), summary.heat is not None),
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
+        ("hours", "By hour of the day", summary.hours is not None),
         ("failures", "Failures", bool(summary.layers or summary.failures)),
         ("retries", "Retries and rate limits", bool(summary.retries)),
         ("told", "What each route tells", bool(summary.told)),
@@ -107,8 +116,31 @@ def render(summary: Summary) -> str:
             told_way=told_way,
             told_result=told_result,
             floors=floors_sentence(),
+            terms=TERMS,
+            phrases=PHRASES,
+            heat_title=heat_title(summary),
+            sorted_by=_sorted_by,
+            tiers_sentence=tiers_sentence(summary),
+            script=Markup(script()),
+            script_hash=_allowed(script()),
         )
     )
+
+
+@cache
+def script() -> str:
+    """The one script of the page: it sorts tables and folds long ones on a phone. The page is whole without it."""
+    return (_TEMPLATES / "page.js").read_text(encoding="utf-8")
+
+
+def _allowed(text: str) -> str:
+    """How a content security policy names a script that may run: by the digest of its bytes, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _sorted_by(found: Estimate) -> float | None:
+    """What a figure is sorted by: what is only known to be larger than something goes by that."""
+    return found.value if found.value is not None else found.beyond
 
 
 def route_colours(summary: Summary) -> dict[str, int]:

@@ -16,6 +16,8 @@ import msgspec
 from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
+from harness.report.estimate import Estimate as Estimate
+from harness.report.maps_model import HeatMaps, HourView
 
 SUMMARY_FILE = "summary.json"
 SUMMARY_SCHEMA_VERSION = 1
@@ -23,22 +25,6 @@ SUMMARY_SCHEMA_VERSION = 1
 ObjectiveState = Literal["pass", "fail", "inconclusive"]
 HypothesisState = Literal["supported", "refuted", "not_shown"]
 SegmentKind = Literal["earlier", "pool", "dns", "tcp", "tls", "upload", "wait", "partials", "download", "render"]
-
-
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure with what it rests on, in the unit that the field's name says.
-
-    `value` null with `beyond` set: not estimable, but larger than `beyond`. `thin`: fewer than `floor` samples.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    censored: int = 0
-    thin: bool = False
-    floor: int | None = None
-    beyond: float | None = None
 
 
 class RunPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +176,7 @@ class CurveLine(msgspec.Struct, frozen=True, kw_only=True):
     cut_done: tuple[float, ...]
     p50_ms: float | None
     open_ended: bool
+    steps: int = 0  # of the whole curve; where `x_ms` has fewer, evenly spaced ones of them were kept, and both ends
 
 
 class CurvePanel(msgspec.Struct, frozen=True, kw_only=True):
@@ -323,6 +310,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     objectives: tuple[ObjectiveResult, ...]
     hypotheses: tuple[HypothesisResult, ...] = ()
     cells: tuple[CellRow, ...]
+    heat: HeatMaps | None = None
+    hours: HourView | None = None
     curves: tuple[CurvePanel, ...]
     waterfalls: tuple[WaterfallRow, ...]
     layers: tuple[LayerRow, ...]

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 
 from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
+from harness.report import text_maps
 from harness.report.charts import cut_sentence
 from harness.report.model import Estimate, Summary
+from harness.report.terms import TERMS
 from harness.report.view import (
     claims_sentence,
     condition_rows,
     decision_facts,
     floors_sentence,
     rests_on,
+    tiers_sentence,
     told_result,
     told_way,
 )
@@ -30,7 +33,9 @@ def render(summary: Summary) -> str:
         *_findings(summary),
         *_objectives(summary),
         *_hypotheses(summary),
+        *text_maps.heat(summary, _table),
         *_cells(summary),
+        *text_maps.hours(summary, _table),
         *_waterfalls(summary),
         *_failures(summary),
         *_retries(summary),
@@ -46,6 +51,7 @@ def render(summary: Summary) -> str:
 def _top(summary: Summary) -> list[str]:
     run, answer, totals = summary.run, summary.answer, summary.totals
     parts = [f"# {_plain(answer.sentence)}"]
+    parts += [_plain(tiers)] if (tiers := tiers_sentence(summary)) else []
     if run.time_scale != 1:
         parts.append(f"> Simulated world, {run.time_scale:g} times faster; all times below are world times.")
     if run.partial:
@@ -257,6 +263,7 @@ def _definitions(summary: Summary) -> list[str]:
         + (f" [as reported: {row.end}]" if row.start == "reported" else f" [{row.start} → {row.end}]")
         for row in summary.definitions
     ]
+    rows += [f"- **{term.title}**: {term.sentence}" for term in TERMS]
     rows.append(
         "- **quantiles of cut clocks**: Kaplan–Meier; a cut job counts as not yet done until its cut. "
         "Refusals are failures and no part of any latency."
