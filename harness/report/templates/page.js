@@ -57,7 +57,7 @@
       const [way, ...words] = select.value.split(" ");
       order(words.join(" "), Number(way));
     });
-    table.parentElement.before(make("label", { className: "sorting" }, "Sort by ", select));
+    if (select.length > 1) table.parentElement.before(make("label", { className: "sorting" }, "Sort by ", select));
   }
 
   // On a phone a long table or list waits behind a line that says how long it is.
@@ -72,7 +72,7 @@
     folded.push(details);
   };
   if (narrow.matches) {
-    for (const part of document.querySelectorAll("main .scroll")) {
+    for (const part of document.querySelectorAll("main section:not(#objectives) > .scroll")) {
       fold(part, part.querySelectorAll("tbody tr:not(.group)").length, "rows");
     }
     for (const part of document.querySelectorAll("main .definitions, main .conditions")) {
