@@ -191,17 +191,16 @@ def tiers_sentence(summary: Summary) -> str:
         else f"{fmt.of(total.completed, total.judged)} jobs completed"
     )
     if len(named) <= _FEW_CELLS:
-        told = [_took(cell, name) for cell, name in named]
-        last = f" and {told[-1]}" if len(told) > 1 else told[-1]
-        return f"{done}; at the median {', '.join(told[:-1])}{last}."
-    by_time = sorted(named, key=lambda one: one[0].final_image_p50_ms.value or 0.0)
-    known = "" if len(named) == len(summary.cells) else f" that have one ({fmt.of(len(named), len(summary.cells))})"
-    return f"{done}; the medians of the cells{known} reach from {_took(*by_time[0])} to {_took(*by_time[-1])}."
+        return f"{done}; at the median {', '.join(_took(cell, name) for cell, name in named)}."
+    # The ends of a range are where chance sits: a cell of few jobs is neither the fastest nor the slowest.
+    enough = [one for one in named if not one[0].final_image_p50_ms.thin] or named
+    by_time = sorted(enough, key=lambda one: one[0].final_image_p50_ms.value or 0.0)
+    return f"{done}; from {_took(*by_time[0], verb='')} to {_took(*by_time[-1], verb='')} at the median of a cell."
 
 
-def _took(cell: CellRow, name: str) -> str:
+def _took(cell: CellRow, name: str, verb: str = "took ") -> str:
     """ "low took 5.5 s (5.4 – 5.9 s, n 100) and $0.0060 an image"."""
     found = cell.final_image_p50_ms
     rests = ", ".join(part for part in (fmt.interval(found), fmt.basis(found)) if part)
     price = f" and {fmt.money(cell.cost_per_image_usd)} an image" if cell.cost_per_image_usd is not None else ""
-    return f"{name} took {fmt.estimate(found)} ({rests}){price}"
+    return f"{name} {verb}{fmt.estimate(found)} ({rests}){price}"

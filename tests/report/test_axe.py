@@ -29,9 +29,15 @@ def axe() -> str:
     return AXE.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["demo", "hostile", "no events", "across hours"])
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        ("demo", 1280, "light"),
+        ("demo", 390, "dark"),
+        ("hostile", 390, "light"),
+        ("across hours", 1280, "dark"),
+    ],
+)
 def test_axe_finds_nothing(
     browser: Browser,  # noqa: F811
     pages: dict[str, Path],  # noqa: F811
@@ -46,7 +52,7 @@ def test_axe_finds_nothing(
     page.goto(pages[name].as_uri())
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     page.evaluate(axe)
-    found = page.evaluate("axe.run()")
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
     assert len(found["passes"]) > 10
     told = [(one["id"], one["impact"], [node["html"][:160] for node in one["nodes"]]) for one in found["violations"]]
     assert told == []
@@ -97,7 +103,7 @@ def test_tables_sort_by_the_keyboard_within_their_groups_and_go_back(
     label = "Final image p50"
     as_measured = column(page, label)
     button = page.locator("#cells").get_by_role("button", name=f"Sort by {label}")
-    head = page.locator("#cells th", has=button)
+    head = button.locator("..")
     button.focus()
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
