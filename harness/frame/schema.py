@@ -126,6 +126,10 @@ def _derived() -> tuple[Column, ...]:
                "THEN to_json([span.whole_at_ms FOR span IN last.marks.partial_images])::VARCHAR END"),
         Column("local_hour", "number", "try_cast(substr(request_started_at, 12, 2) AS INT)"),
         Column("mark_final_first_byte_at_ms", "number", "last.marks.final_images[-1].first_byte_at_ms"),
+        # "2026-03-02T09+08:00": the local hour with its offset, of which a run has few
+        Column("started_hour", "word",
+               """substr("request_started_at", 1, 13) """
+               """|| regexp_extract("request_started_at", '[T ].*?(Z|[+-][0-9:]+)$', 1)"""),
         Column("cap", "word", "last.cap"),
         Column("cap_ms", "number", "last.cap_ms"),
         Column("failure", "word", "CASE WHEN len(last.failure) > 0 THEN array_to_string(last.failure, ' < ') END"),

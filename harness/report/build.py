@@ -16,6 +16,8 @@ from harness.rating.votes import Votes
 from harness.report import pictures, tables
 from harness.report.comparisons import MIN_EFFECT, comparisons
 from harness.report.contact import Kept, picture_part
+from harness.report.heatmap import heat_maps
+from harness.report.hours import hours
 from harness.report.hypotheses import judge_claims
 from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
@@ -66,6 +68,8 @@ def summarize(
         stopped=stopped(conditions),
         comparisons=comparisons(jobs, conditions, min_effect),
         spread=spread_part(jobs, conditions),
+        heat=heat_maps(jobs, shapes),
+        hours=hours(jobs, conditions, shapes),
         curves=pictures.curves(jobs, shapes),
         waterfalls=pictures.waterfalls(jobs, shapes),
         layers=tables.layers(jobs, shapes),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +16,7 @@ from harness.report import charts, comparisons_text, contact_text, ratings_text,
 from harness.report import format as fmt
 from harness.report.model import Estimate, Summary, WaterfallRow
 from harness.report.pareto import pareto
+from harness.report.terms import PHRASES, TERMS
 from harness.report.view import (
     bad_headlines,
     chance_sentence,
@@ -22,12 +25,15 @@ from harness.report.view import (
     condition_rows,
     decision_facts,
     floors_sentence,
+    heat_title,
     rests_on,
     selection,
+    tiers_sentence,
     told_result,
     told_way,
 )
 
+_TEMPLATES = Path(__file__).parent / "templates"
 _SEGMENTS = (
     # kind, column, the metric that defines it
     ("earlier", "Earlier attempts", ""),
@@ -46,7 +52,7 @@ _SEGMENTS = (
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -66,12 +72,14 @@ def render(summary: Summary) -> str:
         ("comparisons", "A against B", summary.comparisons is not None),
         ("spread", "What explains the spread", summary.spread is not None),
         ("ratings", "Blind ratings", summary.ratings is not None),
-        ("stopped", "Stopped early", summary.stopped is not None),
+        ("heat", heat_title(summary), summary.heat is not None),
         ("timing", "When jobs were done", bool(drawn)),
         ("waterfalls", "Where the time goes", bool(summary.waterfalls)),
         ("cells", "Every cell", bool(summary.cells)),
+        ("hours", "By hour of the day", summary.hours is not None),
         ("picture-quality", "Picture quality", summary.pictures is not None),
         ("contact-sheet", "Contact sheet", summary.pictures is not None and summary.pictures.sheet is not None),
+        ("stopped", "Stopped early", summary.stopped is not None),
         ("failures", "Failures", bool(summary.layers or summary.failures)),
         ("retries", "Retries and rate limits", bool(summary.retries)),
         ("told", "What each route tells", bool(summary.told)),
@@ -135,8 +143,31 @@ def render(summary: Summary) -> str:
             ratings_view=ratings_text,
             ratings_notes=ratings_text.notes_on(summary.ratings, summary) if summary.ratings else [],
             rating_bar=lambda rated: Markup(ratings_text.drawn(rated)),
+            terms=TERMS,
+            phrases=PHRASES,
+            heat_title=heat_title(summary),
+            sorted_by=_sorted_by,
+            tiers_sentence=tiers_sentence(summary),
+            script=Markup(script()),
+            script_hash=_allowed(script()),
         )
     )
+
+
+@cache
+def script() -> str:
+    """The one script of the page: it sorts tables and folds long ones on a phone. The page is whole without it."""
+    return (_TEMPLATES / "page.js").read_text(encoding="utf-8")
+
+
+def _allowed(text: str) -> str:
+    """How a content security policy names a script that may run: by the digest of its bytes, and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _sorted_by(found: Estimate) -> float | None:
+    """What a figure is sorted by: what is only known to be larger than something goes by that."""
+    return found.value if found.value is not None else found.beyond
 
 
 def route_colours(summary: Summary) -> dict[str, int]:

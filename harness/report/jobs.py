@@ -178,16 +178,21 @@ class Shapes:
     """What the jobs of a run asked for: which of it all share, and a short name for what differs."""
 
     def __init__(self, frame: pd.DataFrame, conditions: RunConditions) -> None:
+        # A cell rotates through its prompts: what differs inside one cell is no part of what the cell is called.
+        mixed = frame.groupby("cell", observed=True, sort=False)["prompt_complexity"].nunique()
+        self._inside = ("prompt_complexity",) if bool((mixed > 1).any()) else ()
         present = {name: frame[name].dropna().unique() for name in _SHAPE}
-        self._varying = [
+        self.varying = [
             name for name in _SHAPE if len(present[name]) > 1 or (len(present[name]) == 1 and frame[name].isna().any())
         ]
         self.common: tuple[str, ...] = tuple(
             text
             for name in _SHAPE
-            if name not in self._varying and len(present[name]) == 1 and (text := word(name, present[name][0]))
+            if name not in self.varying and len(present[name]) == 1 and (text := word(name, present[name][0]))
         )
-        self._named = [name for name in _SHAPE if name == "quality" or name in self._varying]
+        self._named = [
+            name for name in _SHAPE if name == "quality" or (name in self.varying and name not in self._inside)
+        ]
         self.routes: tuple[str, ...] = tuple(
             dict.fromkeys([*(route.name for route in conditions.routes), *sorted(frame["route"].dropna().unique())])
         )
@@ -201,14 +206,24 @@ class Shapes:
         self.rank: dict[str, tuple[Any, ...]] = {}
         for key in keys:
             self.rank.setdefault(self._label(key), self._rank(key))
-        if len(self.rank) > _POOLED_PANELS and "quality" in self._varying:
+        if len(self.rank) > _POOLED_PANELS and "quality" in self.varying:
             quality = frame["quality"].astype(object)
             self.panel: StringArray = (
                 quality.where(quality.notna(), "no quality given").astype(str).to_numpy(dtype=object)
             )
-            self.pooled: tuple[str, ...] = tuple(name for name in self._named if name != "quality")
+            self.pooled: tuple[str, ...] = (*(name for name in self._named if name != "quality"), *self._inside)
+            self.by_quality = True
         else:
-            self.panel, self.pooled = self.label, ()
+            self.panel, self.pooled, self.by_quality = self.label, self._inside, False
+
+    def name_of(self, route: str, axes: Sequence[str], values: Sequence[Any]) -> str:
+        """A kind of request in words: its route, and what tells it apart on these axes."""
+        words = [word(name, value) for name, value in zip(axes, values, strict=True)]
+        return " · ".join([route, *(word for word in words if word)])
+
+    def pooled_within(self, apart: Sequence[str]) -> tuple[str, ...]:
+        """In what the jobs differ beside their route, when they are told apart by these axes."""
+        return tuple(name for name in self.varying if name not in apart)
 
     def _label(self, key: tuple[Any, ...]) -> str:
         words = [word(name, value) for name, value in zip(self._named, key, strict=True)]
@@ -217,6 +232,16 @@ class Shapes:
     def _rank(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         quality, *rest = key
         return (_QUALITY_ORDER.get(str(quality), 9), *(value_rank(value) for value in rest), str(quality))
+
+
+def in_order(name: str, value: Any) -> tuple[Any, ...]:
+    """Where a quality or a size stands in a row of them: low before high, few pixels before many."""
+    value = none_if_nan(value)
+    if name == "quality":
+        return _QUALITY_ORDER.get(str(value), 9), str(value)
+    sides = str(value).split("x")
+    area = int(sides[0]) * int(sides[1]) if len(sides) == 2 and all(side.isdecimal() for side in sides) else math.inf
+    return area, str(value)
 
 
 def quality_rank(panel: str) -> tuple[int, str]:

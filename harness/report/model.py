@@ -20,6 +20,7 @@ from harness.recommend.model import Recommendation
 from harness.report.comparisons_model import Comparisons
 from harness.report.contact_model import PicturePart
 from harness.report.estimate import Estimate as Estimate  # part of this record, and taken from here
+from harness.report.maps_model import HeatMaps, HourView
 from harness.report.ratings_model import RatingsPart
 from harness.report.spread_model import SpreadPart
 from harness.report.stopped_model import Stopped
@@ -188,6 +189,7 @@ class CurveLine(msgspec.Struct, frozen=True, kw_only=True):
     cut_done: tuple[float, ...]
     p50_ms: float | None
     open_ended: bool
+    steps: int = 0  # of the whole curve; where `x_ms` has fewer, evenly spaced ones of them were kept, and both ends
 
 
 class CurvePanel(msgspec.Struct, frozen=True, kw_only=True):
@@ -324,6 +326,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     comparisons: Comparisons | None = None  # null: no two cells differ in one axis only
     spread: SpreadPart | None = None  # null: fewer than two axes vary, or too few jobs
     cells: tuple[CellRow, ...]
+    heat: HeatMaps | None = None
+    hours: HourView | None = None
     curves: tuple[CurvePanel, ...]
     waterfalls: tuple[WaterfallRow, ...]
     layers: tuple[LayerRow, ...]

@@ -36,7 +36,7 @@ def curves(frame: pd.DataFrame, shapes: Shapes) -> tuple[CurvePanel, ...]:
     """One panel a shape of request (or a quality, when there are too many shapes), one line a route."""
     narrow = frame[list(_CURVE_COLUMNS)]  # a selection copies whole rows
     groups = _positions(shapes.panel, narrow)
-    titles = sorted(set(shapes.panel), key=quality_rank if shapes.pooled else shapes.rank.__getitem__)
+    titles = sorted(set(shapes.panel), key=quality_rank if shapes.by_quality else shapes.rank.__getitem__)
     panels = []
     for title in titles:
         found = ((route, groups.get((route, title))) for route in shapes.routes)
@@ -51,7 +51,8 @@ def _line(route: str, jobs: pd.DataFrame) -> CurveLine | None:
     curve = clock_curve(jobs, "final_image_ms")
     if curve.n == 0:
         return None
-    steps = _thinned(np.flatnonzero(curve.done), _MAX_POINTS)
+    every = np.flatnonzero(curve.done)
+    steps = _thinned(every, _MAX_POINTS)
     cuts = _thinned(np.flatnonzero(curve.cut), _MAX_TICKS)
     return CurveLine(
         route=route,
@@ -63,6 +64,7 @@ def _line(route: str, jobs: pd.DataFrame) -> CurveLine | None:
         cut_done=_floats(curve.cdf[cuts], 5),
         p50_ms=rounded(curve.quantile(0.5).value, 1),
         open_ended=bool(curve.cdf[-1] < 1 - 1e-9),
+        steps=len(every),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from harness.diagnosis.model import EvidenceRow
 from harness.report import format as fmt
+from harness.report import text_maps
 from harness.report.charts import cut_sentence
 from harness.report.comparisons_text import comparisons_parts, response_parts, spread_parts
 from harness.report.contact_text import picture_lines
@@ -15,6 +16,7 @@ from harness.report.ratings_text import ratings
 from harness.report.recommendation_text import markdown as recommendation_text
 from harness.report.stopped import stopped_cells
 from harness.report.stopped_text import stopped_section
+from harness.report.terms import TERMS
 from harness.report.view import (
     chance_sentence,
     claims_sentence,
@@ -23,6 +25,7 @@ from harness.report.view import (
     decision_facts,
     floors_sentence,
     rests_on,
+    tiers_sentence,
     told_result,
     told_way,
 )
@@ -43,7 +46,9 @@ def render(summary: Summary) -> str:
         *spread_parts(summary, _table),
         *ratings(summary, _table),
         *stopped_section(summary, _table),
+        *text_maps.heat(summary, _table),
         *_cells(summary),
+        *text_maps.hours(summary, _table),
         *_waterfalls(summary),
         *(picture_lines(summary.pictures, _table) if summary.pictures is not None else []),
         *_failures(summary),
@@ -60,6 +65,7 @@ def render(summary: Summary) -> str:
 def _top(summary: Summary) -> list[str]:
     run, answer, totals = summary.run, summary.answer, summary.totals
     parts = [f"# {_plain(answer.sentence)}"]
+    parts += [_plain(tiers)] if (tiers := tiers_sentence(summary)) else []
     if run.time_scale != 1:
         parts.append(f"> Simulated world, {run.time_scale:g} times faster; all times below are world times.")
     if run.partial:
@@ -271,6 +277,7 @@ def _definitions(summary: Summary) -> list[str]:
         + (f" [as reported: {row.end}]" if row.start == "reported" else f" [{row.start} → {row.end}]")
         for row in summary.definitions
     ]
+    rows += [f"- **{term.title}**: {term.sentence}" for term in TERMS]
     rows.append(
         "- **quantiles of cut clocks**: Kaplan–Meier; a cut job counts as not yet done until its cut. "
         "Refusals are failures and no part of any latency."

@@ -6,7 +6,7 @@ from harness.conditions import ClockProof
 from harness.diagnosis.model import Decision, Finding
 from harness.gateways import gateway_named
 from harness.report import format as fmt
-from harness.report.model import RunPart, Summary, ToldRow
+from harness.report.model import CellRow, RunPart, Summary, ToldRow
 from harness.stats import sample_floor
 
 _GOOD = frozenset({"ok"})
@@ -211,3 +211,44 @@ def response_sentence(summary: Summary) -> str:
         "Times are service times: they count from when a job was sent. Its jobs were due at no moment (closed load), "
         "so there is no response time to set beside them."
     )
+
+
+def heat_title(summary: Summary) -> str:
+    heat = summary.heat
+    return "" if heat is None else f"{heat.row_axis.capitalize()} × {heat.column_axis}"
+
+
+_FEW_CELLS = 4  # more figures than this are a table, and there is one
+
+
+def tiers_sentence(summary: Summary) -> str:
+    """What the cells took and cost, where nothing on the way is to blame: what choosing a tier starts from.
+
+    Empty where the headline is a fault, or where no cell has a median."""
+    if summary.answer.headline in bad_headlines():
+        return ""
+    cells = [cell for cell in summary.cells if cell.final_image_p50_ms.value is not None]
+    if not cells:
+        return ""
+    routes = {cell.route for cell in cells}
+    named = [(cell, cell.shape if len(routes) == 1 else f"{cell.shape} on {cell.route}") for cell in cells]
+    total = summary.totals
+    done = (
+        f"All {fmt.count(total.judged)} jobs completed"
+        if total.completed == total.judged
+        else f"{fmt.of(total.completed, total.judged)} jobs completed"
+    )
+    if len(named) <= _FEW_CELLS:
+        return f"{done}; at the median {', '.join(_took(cell, name) for cell, name in named)}."
+    # The ends of a range are where chance sits: a cell of few jobs is neither the fastest nor the slowest.
+    enough = [one for one in named if not one[0].final_image_p50_ms.thin] or named
+    by_time = sorted(enough, key=lambda one: one[0].final_image_p50_ms.value or 0.0)
+    return f"{done}; from {_took(*by_time[0], verb='')} to {_took(*by_time[-1], verb='')} at the median of a cell."
+
+
+def _took(cell: CellRow, name: str, verb: str = "took ") -> str:
+    """ "low took 5.5 s (5.4 – 5.9 s, n 100) and $0.0060 an image"."""
+    found = cell.final_image_p50_ms
+    rests = ", ".join(part for part in (fmt.interval(found), fmt.basis(found)) if part)
+    price = f" and {fmt.money(cell.cost_per_image_usd)} an image" if cell.cost_per_image_usd is not None else ""
+    return f"{name} {verb}{fmt.estimate(found)} ({rests}){price}"

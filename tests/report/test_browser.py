@@ -39,13 +39,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    names = ("demo", "hostile", "no events")
+    names = ("demo", "hostile", "no events", "across hours")
     return {name: write_report(RUNS[name]().write(tmp_path_factory.mktemp("run"))).html for name in names}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 760, 390, 320])
-@pytest.mark.parametrize("name", ["demo", "hostile", "no events"])
+@pytest.mark.parametrize("name", ["demo", "hostile", "no events", "across hours"])
 def test_the_page_fits_says_nothing_and_fetches_nothing(
     browser: Browser, pages: dict[str, Path], name: str, width: int, scheme: str
 ) -> None:

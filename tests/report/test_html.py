@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +16,7 @@ import pytest
 from harness.conditions import RouteConditions
 from harness.diagnosis.model import Decision, EvidenceRow, Finding
 from harness.errors import UsageProblem
-from harness.events import ApiError
+from harness.events import ApiError, JobEvent
 from harness.report import read_summary, write_report
 from harness.report.html import render
 
@@ -67,6 +70,21 @@ def page_of(run: Run, directory: Path, torn: bytes = b"") -> tuple[str, Page]:
     return text, Page(text)
 
 
+def across_hours() -> list[JobEvent]:
+    """Six hours of low and medium in turn; the fourth hour is half as slow again."""
+    start = datetime(2026, 3, 2, 6, 5, tzinfo=timezone(timedelta(hours=8)))
+    return [
+        job(
+            hour * 40 + n,
+            quality=("low", "medium")[n % 2],
+            seconds=(5, 27)[n % 2] * (1.5 if hour == 3 else 1.0) * (1 + n / 400),
+            request_started_at=(start + timedelta(hours=hour, seconds=n)).isoformat(),
+        )
+        for hour in range(6)
+        for n in range(40)
+    ]
+
+
 def failed() -> Run:
     error = ApiError(type="requests", code="rate_limit_exceeded")
     return of_events(
@@ -118,13 +136,18 @@ RUNS = {
     "no events": lambda: of_events([]),
     "one event": lambda: of_events([job(1)]),
     "hostile": hostile,
+    "across hours": lambda: of_events(across_hours()),
 }
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_every_kind_of_run_gives_a_sound_page_that_fetches_nothing(name: str, tmp_path: Path) -> None:
     text, page = page_of(RUNS[name](), tmp_path)
-    assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
+    assert not {tag for tag, _ in page.tags} & {"link", "img", "iframe", "object", "embed", "base", "form"}
+    only_script = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    assert [tag for tag, _ in page.tags].count("script") == len(only_script) == 1
+    digest = base64.b64encode(hashlib.sha256(only_script[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in text, "a policy that does not name our script's bytes stops it"
     assert not page.all("src")
     assert not page.all("srcset")
     assert all(target.startswith("#") for target in page.all("href"))
@@ -171,7 +194,7 @@ def test_a_route_that_is_cut_shows_no_figure_it_cannot_know(tmp_path: Path) -> N
 
 def test_hostile_words_are_shown_and_do_nothing(tmp_path: Path) -> None:
     text, page = page_of(hostile(), tmp_path)
-    assert "<script" not in text
+    assert text.count("<script") == 1, "our own, whose digest the policy names"
     assert "<img" not in text
     assert HOSTILE in page.words
     # Even a word that looks like one of our sentinel colours stays as it was.
@@ -203,6 +226,14 @@ def test_definitions_are_linked_from_figures(tmp_path: Path) -> None:
     assert {"#def-final_image_ms", "#def-first_byte_ms", "#def-server_ms", "#def-wait_ms", "#def-km"} <= targets
 
 
+def test_every_head_of_a_column_of_figures_leads_to_its_definition(tmp_path: Path) -> None:
+    for number, run in enumerate((build_run.demo(2), of_events(across_hours()))):
+        text, _ = page_of(run, tmp_path / str(number))
+        heads = re.findall(r'<th scope="col" class="num">(.*?)</th>', text)
+        assert len(heads) > 10
+        assert [head for head in heads if 'href="#def-' not in head] == []
+
+
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = (write_report(build_run.demo(3).write(tmp_path / name)) for name in "ab")
     assert first.summary.read_bytes() == second.summary.read_bytes()
@@ -228,6 +259,28 @@ def test_five_thousand_jobs_make_a_page_under_three_megabytes(tmp_path: Path) ->
     Page(paths.html.read_text(encoding="utf-8"))
 
 
+def test_five_thousand_jobs_in_a_hundred_cells_make_a_page_under_three_megabytes(tmp_path: Path) -> None:
+    shapes = [
+        {"quality": quality, "size": size, "output_format": kind, "route": route}
+        for quality in ("low", "medium", "high")
+        for size in ("1024x1024", "1536x1024", "1024x1536")
+        for kind in ("png", "jpeg", "webp")
+        for route in ("direct", "edge", "gateway", "azure")
+    ]
+    events = [
+        job(n, seconds=5 + n % 97 / 3 + n / 9000, **shape, cell="/".join(shape.values()))
+        for n in range(5000)
+        for shape in [shapes[n % len(shapes)]]
+    ]
+    paths = write_report(of_events(events).write(tmp_path))
+    summary = read_summary(paths.summary)
+    assert len(summary.cells) == 108
+    assert paths.html.stat().st_size < 3_000_000
+    # A curve is thinned to fewer steps than there are pixels, and says of how many.
+    lines = [line for panel in summary.curves for line in panel.lines]
+    assert max(len(line.x_ms) for line in lines) <= 200 < min(line.steps for line in lines)
+
+
 def contrast(one: str, other: str) -> float:
     def luminance(colour: str) -> float:
         parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
@@ -246,6 +299,7 @@ def test_every_colour_of_text_stands_out_in_light_and_dark() -> None:
         colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
         text = [name for name in colours if name in ("ink", "muted", "accent", "ok", "bad", "warn") or "series" in name]
         pairs = [(name, ground) for name in text for ground in ("paper", "raised")]
+        pairs += [("ink", name) for name in colours if name.startswith("heat-")] + [("ink", "bad-tint")]
         pairs += [("ok", "ok-tint"), ("bad", "bad-tint"), ("warn", "warn-tint"), ("ink", "warn-tint")]
         weak = {pair: contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}
         assert {pair: ratio for pair, ratio in weak.items() if ratio < 4.5} == {}
