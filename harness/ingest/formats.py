@@ -28,17 +28,17 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-def sniff(source: Source) -> Format:
-    """The format of a file.
+MAPPED = "mapped"  # by a mapping file of the user's own
 
-    Raises:
-        UsageProblem: none fits; says which there are.
-    """
-    for one in FORMATS:
-        if one.fits(source.head):
-            return one
-    known = ", ".join(one.name for one in FORMATS)
-    raise UsageProblem(f"{source.name}: in no format that is known; name it with --log-format ({known})")
+
+def names() -> tuple[str, ...]:
+    """What --log-format can be."""
+    return (*(one.name for one in FORMATS), MAPPED)
+
+
+def sniff(source: Source) -> Format | None:
+    """The format of a file; null where none fits."""
+    return next((one for one in FORMATS if one.fits(source.head)), None)
 
 
 def format_named(name: str) -> Format:
@@ -50,4 +50,4 @@ def format_named(name: str) -> Format:
     for one in FORMATS:
         if one.name == name:
             return one
-    raise UsageProblem(f"--log-format {name}: no such format; there are {', '.join(one.name for one in FORMATS)}")
+    raise UsageProblem(f"--log-format {name}: no such format; there are {', '.join(names())}")

@@ -8,7 +8,7 @@ A million lines take seconds, and no line becomes a Python object.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -66,6 +66,42 @@ def read_json_lines(source: Source, columns: Mapping[str, str], *, format: str, 
     prepared = "try_cast(line AS JSON) AS doc"
     whole = f"doc IS NOT NULL AND json_type(doc) = 'OBJECT' AND coalesce({fits}, false)"
     return _read(source, prepared, whole, columns, "is no JSON object of this format", format, side, writer)
+
+
+def read_csv(
+    source: Source, columns: Mapping[str, str], *, format: str, side: Side, writer: str,
+    header: Sequence[str] | None = None, separator: str | None = None, comment: str = "",
+) -> Batch:  # fmt: skip
+    """A CSV, with its columns' names in its first line or in `header`. SQL over ``"name"`` (text, null when empty).
+
+    `line` is the number of the record. `separator` None: DuckDB finds it out. Lines that begin with `comment` are
+    passed over.
+    """
+    file = f"'{_quoted(str(source.path))}'"
+    options = "all_varchar = true, store_rejects = true, rejects_limit = 0, null_padding = false, strict_mode = true"
+    if header is not None:
+        names = ", ".join(f"'{name}': 'VARCHAR'" for name in header)
+        options += f", header = false, auto_detect = false, columns = {{{names}}}"
+        options += ", quote = '\"', escape = '\"'"
+    else:
+        options += ", header = true"
+    options += f", delim = '{_quoted(separator)}'" if separator else ""
+    options += f", comment = '{_quoted(comment)}'" if comment else ""
+    chosen = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
+    with _connect() as connection:
+        try:
+            table = connection.execute(
+                f"SELECT row_number() OVER () AS line, {chosen} FROM read_csv({file}, {options})"
+            ).df()
+            lost = connection.execute("SELECT DISTINCT line FROM reject_errors ORDER BY 1").fetchall()
+        except duckdb.BinderException:
+            raise UsageProblem(f"{source.name}: lacks a column that {format} needs") from None
+        except duckdb.Error as error:
+            raise UsageProblem(f"{source.name}: cannot be read as {format} ({type(error).__name__})") from None
+    found = {str(name): table[name] for name in table.columns}
+    bad = tuple(Setback(int(number), "has another number of columns") for (number,) in lost[:TOLD])
+    whole = complete(found, rows=len(table), side=side, writer=writer)
+    return Batch(format, whole, (*source.bad, *bad)[:TOLD], len(source.bad) + len(lost))
 
 
 def _read(
