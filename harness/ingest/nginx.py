@@ -39,7 +39,7 @@ _NAMES = {
 def _named(name: str) -> str:
     """SQL for a ``name=value`` behind the combined part; quotes around the value are taken off, lists kept whole."""
     alternatives = "|".join(_NAMES[name])
-    value = '("[^"]*"|[0-9.]+(?:(?:, | : )[0-9.-]+)*|\\S+)'
+    value = '("[^"]*"|[0-9.-]+(?:(?:, | : )[0-9.-]+)+|\\S+)'
     return (
         f"nullif(nullif(trim(regexp_extract(part.rest, '(?:^|[ ,])(?:{alternatives})[=:]{value}', 1), '\"'), ''), '-')"
     )
