@@ -18,7 +18,6 @@ from harness.errors import UsageProblem
 from harness.events import from_line, read_events, to_line
 from harness.ingest.events import LEAST_IMAGE_BYTES
 from harness.ingest.intake import Intake, take_in, told
-
 from tests.report.build_run import job
 
 MAPPING = """
