@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "report": "Write summary.json and one self-contained report.html.",
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",
     "recommend": "Say which tier to use for what, with its timeout, concurrency and monthly cost.",
+    "shrink": "Find the smallest request that still shows a job's verdict, within a budget.",
     "packet": "Write, preview or verify a sanitized escalation packet.",
     "selftest": "Prove our own clocks against a server that knows the truth.",
     "simulate": "Serve the embedded image API on loopback.",
