@@ -74,13 +74,15 @@ def command(
     event = choose(inputs, job_id)
     verdict = inputs.verdicts.get(event.job_id)
     if verdict is None or verdict.verdict == "ok":
-        raise UsageProblem(f"{event.job_id}: its verdict is ok, there is nothing to reproduce; choose another with --job")
+        raise UsageProblem(
+            f"{event.job_id}: its verdict is ok, there is nothing to reproduce; choose another with --job"
+        )
     budget = tries is not None or usd is not None
     scenario = load(scenario_file, check_env=budget)
     where = route or event.route
     if where not in scenario.routes:
         raise UsageProblem(
-            f"{scenario.source}: has no route {where}; say with --route which of {', '.join(scenario.routes)} to send on"
+            f"{scenario.source}: has no route {where}; say with --route which to send on: {', '.join(scenario.routes)}"
         )
     prompt = own_prompt(event, scenario)
     sender = Sender(run_dir, scenario, where, prompt, inputs)

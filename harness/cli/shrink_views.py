@@ -69,7 +69,9 @@ def next_experiment(step: Step, record: ShrinkRecord) -> str:
     if step.purpose == "control":
         return f"next: the job's own shape ({what}): a verdict that does not come back cannot be shrunk"
     if step.purpose == "confirm":
-        return f"next: the smallest shape once more ({what}): with fresh sends, so that it is not the one that was lucky"
+        return (
+            f"next: the smallest shape once more ({what}): with fresh sends, so that it is not the one that was lucky"
+        )
     if not step.kept:
         return f"next: everything at its simplest ({what}): does the shape matter at all?"
     return f"next: only {', '.join(step.kept)} as the job had it ({what}): are these enough for the verdict?"

@@ -59,7 +59,9 @@ class Book:
             return f"the budget of {limits.tries} tries is used up"
         if limits.usd is not None:
             if estimate_usd is None:
-                return "the price of the next send is not known, so the budget in USD cannot be kept; give --tries alone"
+                return (
+                    "the price of the next send is not known, so the budget in USD cannot be kept; give --tries alone"
+                )
             if spent_usd(trials) + estimate_usd > limits.usd + 1e-9:
                 return (
                     f"the budget of {limits.usd:.2f} USD is reached: {spent_usd(trials):.3f} USD are spent, "

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.shrinking.ladders import Ladders, ladders, shape_at
 from harness.shrinking.model import Param, Purpose, Rule, Shape, Trial
@@ -121,7 +122,7 @@ class _Search:
 
 def _chunks(kept: tuple[Param, ...], parts: int) -> list[tuple[Param, ...]]:
     edges = [round(i * len(kept) / parts) for i in range(parts + 1)]
-    return [kept[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [kept[a:b] for a, b in pairwise(edges) if a < b]
 
 
 def next_step(original: Shape, trials: Sequence[Trial], rule: Rule) -> Step:
