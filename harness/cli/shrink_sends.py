@@ -72,16 +72,25 @@ def sighting_of(event: JobEvent, verdict: JobVerdict) -> Sighting:
         error_code=event.error_code,
         error_param=error.param if error is not None else None,
         clock=leading_clock(event),
-        total_ms=event.total_ms,
+        total_ms=last_attempt_ms(event),
     )
+
+
+def last_attempt_ms(event: JobEvent) -> float | None:
+    """How long the attempt took that decided the job. A job of one attempt took as long as itself."""
+    if len(event.attempts) < 2:
+        return event.total_ms
+    marks = event.attempts[-1].marks
+    return marks.ended_at_ms - marks.started_at_ms
 
 
 def leading_clock(event: JobEvent) -> str | None:
     """The clock that holds most of an answered job's time. What no leg accounts for is the wait for the model."""
-    if event.outcome not in ANSWERED or event.total_ms is None:
+    whole = last_attempt_ms(event)
+    if event.outcome not in ANSWERED or whole is None:
         return None
     spent = {name: getattr(event, name) or 0.0 for name in _CLOCKS}
-    return max({**spent, "wait_ms": event.total_ms - sum(spent.values())}.items(), key=lambda one: one[1])[0]
+    return max({**spent, "wait_ms": whole - sum(spent.values())}.items(), key=lambda one: one[1])[0]
 
 
 @dataclass(frozen=True)

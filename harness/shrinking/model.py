@@ -56,7 +56,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one send ended, as far as it bears on the verdict. Durations in ms of the measured world."""
+    """How one send ended, as far as it bears on the verdict. Durations in ms of the measured world.
+
+    `total_ms` is that of the last attempt: a job that was retried waited for all of them, and a send is one.
+    """
 
     verdict: str
     outcome: str

@@ -49,7 +49,7 @@ def shows(target: Sighting, seen: Sighting, factor: float) -> bool | None:
 
 
 def _same_timeout(target: Sighting, seen: Sighting) -> bool:
-    if seen.verdict == target.verdict and (target.layer or target.product):
+    if seen.verdict == target.verdict and _named(target) and _named(seen):
         if (seen.layer, seen.product) != (target.layer, target.product):
             return False
         return target.cap_s is None or seen.cap_s is None or _close(seen.cap_s, target.cap_s)
@@ -57,6 +57,11 @@ def _same_timeout(target: Sighting, seen: Sighting) -> bool:
     alike = (seen.outcome, seen.http_status) == (target.outcome, target.http_status)
     moments = [target.total_ms, None if target.cap_s is None else target.cap_s * 1000]
     return alike and seen.total_ms is not None and any(_close(seen.total_ms, one) for one in moments if one is not None)
+
+
+def _named(one: Sighting) -> bool:
+    """Whether the evidence was enough for a layer: then it says whose cap it was, or which."""
+    return one.product is not None or one.cap_s is not None
 
 
 def _close(a: float, b: float) -> bool:

@@ -49,11 +49,11 @@ WORLD: dict[str, Any] = {
             {"fault": "500", "share": 0.1, "entry": "flaky"},
         ],
     },
-    "defaults": {"size": "1024x1024", "output_format": "webp", "background": "opaque", "quality": "high"},
+    "defaults": {"size": "1024x1024", "quality": "high"},
     "matrix": {
         "include": [
-            {"route": "edge", "reference_images": 1, "output_compression": 70},
-            {"route": "straight", "size": "1536x1024", "reference_images": 1, "moderation": "low"},
+            {"route": "edge", "reference_images": 1, "output_format": "webp", "output_compression": 70},
+            {"route": "straight", "reference_images": 1, "moderation": "low"},
             {"route": "flaky", "moderation": "low"},
         ]
     },
@@ -113,7 +113,7 @@ def test_a_false_timeout_that_only_quality_makes_shrinks_to_it(fresh: tuple[Path
     assert (record.status, record.confirmed, record.needed) == ("smallest", True, ("quality",))
     assert record.smallest is not None
     assert record.smallest.quality == "high"
-    assert set(record.dropped) == {"references", "format", "background", "prompt"}
+    assert set(record.dropped) == {"references", "format", "prompt"}
     assert len(received(fresh[1])) == record.sends == len(record.trials) <= 80
     assert {row["quality"] for row in received(fresh[1])} >= {"high", "medium", "low"}
 

@@ -74,6 +74,15 @@ def test_an_end_of_its_own_says_nothing_of_the_shape(changes: dict[str, Any]) ->
     assert shows(SLOW, msgspec.structs.replace(SLOW, **changes), 2.0) is None
 
 
+@pytest.mark.parametrize("total_ms", [59_500.0, 61_800.0])
+def test_a_layer_that_the_evidence_could_not_name_is_known_by_the_time_of_its_end(total_ms: float) -> None:
+    unnamed = msgspec.structs.replace(CUT, layer="a layer not named by the evidence", product=None, cap_s=None)
+    seen = msgspec.structs.replace(CUT, total_ms=total_ms)
+    assert shows(unnamed, seen, 2.0) is True
+    assert shows(seen, unnamed, 2.0) is True
+    assert shows(unnamed, msgspec.structs.replace(seen, total_ms=100_000.0), 2.0) is False
+
+
 def test_a_rate_limit_that_is_itself_the_verdict_counts() -> None:
     limited = Sighting(verdict="retry_pressure", outcome="error", http_status=429, error_code="rate_limit_exceeded")
     assert shows(limited, limited, 2.0) is True

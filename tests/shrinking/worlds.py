@@ -40,8 +40,13 @@ def shrunk(original: Shape, world: World, repeats: int = 3, most: int = 2000) ->
     while (step := next_step(original, trials, rule)).shape is not None and len(trials) < most:
         trials.append(
             Trial(
-                number=len(trials) + 1, shape=step.shape, purpose=step.purpose, sent_at="", estimate_usd=0.1,
-                shows=world(step.shape), cost_usd=0.1,
+                number=len(trials) + 1,
+                shape=step.shape,
+                purpose=step.purpose,
+                sent_at="",
+                estimate_usd=0.1,
+                shows=world(step.shape),
+                cost_usd=0.1,
             )  # fmt: skip
         )
     return step, trials
