@@ -5,13 +5,14 @@ A send is written down before it goes out, so that a process that dies has not l
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from harness.errors import UsageProblem
+from harness.errors import HarnessError, UsageProblem
 
 SHRINK_FILE = "shrink.json"
 EVENTS_FILE = "shrink-events.jsonl"  # the event of every send, as a run's journal holds them
@@ -133,14 +134,23 @@ class ShrinkRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def write_record(run_dir: Path, record: ShrinkRecord) -> None:
-    """Write ``shrink.json`` whole or not at all, and have it on disk before returning."""
+    """Write ``shrink.json`` whole or not at all, and have it on disk before returning.
+
+    Raises:
+        HarnessError: the disk would not take it; the file is as it was before.
+    """
     target = run_dir / SHRINK_FILE
     fresh = target.with_suffix(".json.tmp")
-    with fresh.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(target)
+    try:
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise HarnessError(f"{target}: could not be written ({error.strerror}); nothing more was sent") from None
 
 
 def read_record(run_dir: Path) -> ShrinkRecord | None:

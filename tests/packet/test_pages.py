@@ -13,9 +13,9 @@ from harness.diagnosis.model import DecisionKind, VerdictName
 from harness.packet import extract
 from harness.packet.facts import MarksMs
 from harness.packet.markdown import markdown
+from harness.packet.requests import ASKED, LOOK_UP, OWN_WORDS, RECIPIENTS, asked
 from harness.packet.vocabulary import Recipient
 from harness.packet.waterfall import legs, waterfall
-from harness.packet.requests import ASKED, LOOK_UP, OWN_WORDS, RECIPIENTS, asked
 from harness.packet.words import VERDICTS
 
 from .builder import API_ID, OUR_ID, RAY

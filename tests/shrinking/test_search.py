@@ -33,7 +33,7 @@ def at_least(param: Param, level: int) -> Callable[[Shape], bool]:
 
 def test_every_parameter_of_a_full_shape_has_a_ladder_and_the_simplest_has_none() -> None:
     assert set(LADDERS) == set(get_args(Param))
-    assert SIMPLEST == Shape(quality="low", size="1024x1024", prompt="low", prompt_length="1-50")
+    assert Shape(quality="low", size="1024x1024", prompt="low", prompt_length="1-50") == SIMPLEST
     assert ladders(SIMPLEST) == {}
 
 

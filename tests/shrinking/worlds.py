@@ -47,6 +47,6 @@ def shrunk(original: Shape, world: World, repeats: int = 3, most: int = 2000) ->
                 estimate_usd=0.1,
                 shows=world(step.shape),
                 cost_usd=0.1,
-            )  # fmt: skip
+            )
         )
     return step, trials
