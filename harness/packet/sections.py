@@ -70,6 +70,8 @@ def reproduction_section(packet: EscalationPacket) -> Iterator[str]:
         yield "repro.sh and repro.py send the job's own shape; whether a smaller one shows the same was not tried."
     else:
         yield from _found(found)
+    if packet.repro_request.mask:
+        yield "The scripts send the reference images without the mask."
     yield "Both take your own key and a synthetic prompt, send once, and print clocks and ids."
     yield ""
 
