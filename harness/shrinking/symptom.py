@@ -15,7 +15,8 @@ _OF_THEIR_OWN = frozenset({"retry_pressure", "quota", "auth", "account_block", "
 _NEVER_SEEN = frozenset({"unreachable", "cancelled", "unknown"})
 _BY_CLOCK = frozenset({"long_model_wait", "route_owner_delay", "ok"})
 _SLOW = _BY_CLOCK | {"connect_delay", "upload_bound", "download_bound", "render_bound", "poll_delay"}
-SAME_CAP = 0.05  # caps, and moments of an end, are the same within this share
+SAME_CAP = 0.05  # caps are the same within this share
+SAME_END = 0.10  # and moments of an end within this one: what the layer's own clock ran is not all that we waited
 
 
 def kind_of(target: Sighting) -> Kind:
@@ -52,11 +53,15 @@ def _same_timeout(target: Sighting, seen: Sighting) -> bool:
     if seen.verdict == target.verdict and _named(target) and _named(seen):
         if (seen.layer, seen.product) != (target.layer, target.product):
             return False
-        return target.cap_s is None or seen.cap_s is None or _close(seen.cap_s, target.cap_s)
+        return target.cap_s is None or seen.cap_s is None or _close(seen.cap_s, target.cap_s, SAME_CAP)
     # One send alone may be too little evidence for a layer's name; that it ended like that at that time is enough.
     alike = (seen.outcome, seen.http_status) == (target.outcome, target.http_status)
     moments = [target.total_ms, None if target.cap_s is None else target.cap_s * 1000]
-    return alike and seen.total_ms is not None and any(_close(seen.total_ms, one) for one in moments if one is not None)
+    return (
+        alike
+        and seen.total_ms is not None
+        and any(_close(seen.total_ms, one, SAME_END) for one in moments if one is not None)
+    )
 
 
 def _named(one: Sighting) -> bool:
@@ -64,5 +69,5 @@ def _named(one: Sighting) -> bool:
     return one.product is not None or one.cap_s is not None
 
 
-def _close(a: float, b: float) -> bool:
-    return abs(a - b) <= SAME_CAP * b
+def _close(a: float, b: float, share: float) -> bool:
+    return abs(a - b) <= share * b

@@ -20,8 +20,10 @@ from harness.errors import UsageProblem
 from harness.packet import extract, verify_packet
 from harness.packet.schema import Size
 from harness.prices import estimate
+from harness.run.session import SIMULATOR_KEY
 from harness.shrinking.model import Rule, ShrinkRecord, read_record
 from harness.shrinking.search import next_step
+from harness.simulator.process import spawn
 
 PROMPT = "A cutaway drawing of a lighthouse with seven floors, a keeper on every floor, and three ships"
 WORLD: dict[str, Any] = {
@@ -41,7 +43,7 @@ WORLD: dict[str, Any] = {
     },
     "simulator": {
         "seed": 7,
-        "time_scale": 400,
+        "time_scale": 300,
         "profile": "tuning-article",
         "layers": {"edge": {"imitates": "nginx", "cap_s": 60, "cap_kind": ["first_byte", "idle"]}, "flaky": {}},
         "faults": [
@@ -133,6 +135,14 @@ def test_a_false_timeout_that_only_quality_makes_shrinks_to_it(fresh: tuple[Path
         assert "reference" not in script
         assert "lighthouse" not in script
     assert '"prompt": "$prompt", "size": "1024x1024", "quality": "high"}' in shell
+    for name, script in (("repro.sh", shell), ("repro.py", python)):
+        (tmp_path / name).write_text(script)
+    with spawn(WORLD["simulator"]) as api:
+        env = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": SIMULATOR_KEY, "OPENAI_BASE_URL": api.entries["edge"]}
+        for command in (["bash", "repro.sh"], [sys.executable, "repro.py"]):
+            done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+            assert "http_status=504" in done.stdout, done.stderr
+    assert shell.count("%{time_") == 6
 
 
 def test_a_refusal_of_two_parameters_together_shrinks_to_these_two(fresh: tuple[Path, Path]) -> None:
@@ -164,8 +174,8 @@ def test_without_a_budget_nothing_is_sent_and_the_next_experiment_is_named(
     assert not list(run.glob("shrink*"))
 
 
-@pytest.mark.parametrize("tries", [1, 5])
-def test_the_budget_of_tries_is_kept_and_what_was_sent_before_counts(fresh: tuple[Path, Path], tries: int) -> None:
+def test_the_budget_of_tries_is_kept_and_what_was_sent_before_counts(fresh: tuple[Path, Path]) -> None:
+    tries = 3
     record = shrink(fresh, "straight", "--tries", tries)
     assert (record.status, record.sends) == ("out_of_budget", tries)
     assert len(received(fresh[1])) == tries
@@ -208,14 +218,14 @@ def test_killed_in_the_middle_it_goes_on_and_counts_what_was_under_way(fresh: tu
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         record = read_record(run)
-        if record is not None and record.sends >= 5:
+        if record is not None and record.sends >= 4:
             break
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     left = found(run)
     assert left.status == "running"
-    assert left.sends >= 5
+    assert left.sends >= 4
     assert next_step(left.original, left.trials, Rule(repeats=3)).best == left.smallest
     assert extract(run).reproduction is not None
     record = shrink(fresh, "straight", "--tries", 80)
