@@ -42,7 +42,7 @@ ARROWS: dict[str, set[str]] = {
     "gallery": set(),
     "recommend": {"chain", "stats"},
     "report": {"chain", "frame", "stats", "diagnosis", "rating", "gallery", "recommend"},
-    "compare": {"frame", "stats", "diagnosis", "report", "recommend"},
+    "compare": {"frame", "stats", "diagnosis", "report", "recommend", "rating"},
     "packet": {"frame", "stats", "diagnosis"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
     "simulator": set(),

@@ -29,6 +29,7 @@ from harness.report.jobs import (
     rounded,
 )
 from harness.report.price import cost_per_image, ratio_interval
+from harness.report.ratings_model import RatingsPart
 from harness.stats import Curve, survival
 
 _NAMES = ("quality", "size", "output_format", "output_compression", "background", "n", "stream", "partial_images",
@@ -50,11 +51,24 @@ def recommendation(
     """What one run says about which tier to use; null where there is nothing to choose between and no use to serve, or
     where no cell has more than a handful of jobs.
 
-    `ratings`: cell → score with its interval. Nobody fills it yet; without it a need of a rating is not shown.
+    `ratings`: cell → score with its interval (`as_needs`); without it a need of a rating is not shown.
     """
     cells = candidates(jobs, conditions)
     found = recommend(cells, conditions.uses, stabilities(jobs), volume=volume, ratings=ratings)
     return found if says_something(found) and any(one.judged >= FEWEST for one in cells) else None
+
+
+def as_needs(rated: RatingsPart | None) -> dict[str, Figure]:
+    """Scores by cell, as needs are held against them: how often a cell is preferred to the average one, 0 to 1.
+
+    Empty where cells were never compared with one another: two scales have no common average.
+    """
+    if rated is None or rated.scales != 1:
+        return {}
+    return {
+        one.cell: Figure(value=one.share.value, low=one.share.low, high=one.share.high, n=one.share.n)
+        for one in rated.cells
+    }
 
 
 def says_something(found: Recommendation) -> bool:

@@ -64,7 +64,7 @@ def claim_words(claim: UseClaim) -> str:
 def monthly_words(found: MonthlyCost) -> str:
     volume = fmt.count(round(found.images_per_month))
     told = f"{figure_words(found.usd, 'usd')} for {volume} images a month"
-    return told + (", an example: `harness recommend` takes yours (--volume 10000/month)" if found.example else "")
+    return told + (", an example; harness recommend --volume 10000/month counts with yours" if found.example else "")
 
 
 def failures_words(found: CellResult) -> str:
