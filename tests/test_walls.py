@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept"}
+WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
 READ = {"frame", "ingest", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery", "recommend"}
 
@@ -26,6 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "prices": set(),
     "gateways": set(),
     "kept": set(),
+    "estimate": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},

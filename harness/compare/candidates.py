@@ -8,8 +8,9 @@ from pathlib import Path
 from harness.compare.build import Measured
 from harness.compare.settings import allowed_names, differences, refuse
 from harness.errors import UsageProblem
+from harness.estimate import Estimate
 from harness.recommend.build import recommend
-from harness.recommend.model import Figure, Recommendation
+from harness.recommend.model import Recommendation
 from harness.report.recommendation import as_needs, candidates, stabilities
 
 MUST_BE_EQUAL = frozenset({"model", "text_model", "prompts", "simulated", "time_scale"})
@@ -58,7 +59,7 @@ def recommend_runs(
     return recommend(cells, first.conditions.uses, stable, volume=volume, ratings=ratings, notes=notes)
 
 
-def _ratings(run_dir: Path, run: Measured) -> dict[str, Figure]:
+def _ratings(run_dir: Path, run: Measured) -> dict[str, Estimate]:
     from harness.rating.votes import read_votes
     from harness.report import tables
     from harness.report.jobs import Shapes
