@@ -26,7 +26,7 @@ _WORDS = (
     ("connection reset by peer", "upstream", "connection reset by peer"),
     ("EOF", "upstream", "EOF"),
     ("context canceled", "client", "context canceled"),
-    ("i/o timeout", "self", "i/o timeout"),
+    ("read tcp %: i/o timeout", "self", "read tcp …: i/o timeout"),
 )
 
 

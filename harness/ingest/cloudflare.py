@@ -31,10 +31,11 @@ def read(source: Source) -> Batch:
     parts = " + ".join(f"coalesce({one}, 0)" for one in connect)
     known = f"coalesce({', '.join(connect)})"
     spelled = f"({status}::INT)::VARCHAR"
+    took = f"({any_moment(ended)} - {any_moment(began)})"
     columns = {
         "started_at_s": any_moment(began),
         "started_step_s": f"CASE WHEN {coarse} THEN 1.0 ELSE 0.001 END",
-        "duration_ms": f"greatest(round(({any_moment(ended)} - {any_moment(began)}) * 1000, 3), 0)",
+        "duration_ms": f"CASE WHEN {took} >= 0 THEN round({took} * 1000, 3) END",
         "connect_ms": f"CASE WHEN {known} > 0 THEN {parts} END",
         "first_byte_at_ms": f"nullif({number(json_text('$.EdgeTimeToFirstByteMs'))}, 0)",
         "upstream_first_byte_ms": f"nullif(coalesce({number(json_text('$.OriginResponseDurationMs'))}, "

@@ -105,7 +105,7 @@ def _columns(field: dict[str, str], flags: str, method: str, path: str) -> dict[
         "upstream_status": f"CASE WHEN {service} IS NOT NULL THEN {status} END",
         "status": f"nullif({status}, 0)",
         "gave_up": f"CASE WHEN {late} THEN 'self' {who} WHEN {flags} = '-' THEN 'nobody' END",
-        "gave_up_word": f"CASE WHEN {late} THEN '\" 503 UF ' {word} END",
+        "gave_up_word": f"CASE WHEN {late} THEN 'UF connection_timeout' {word} END",
         "call_id": field["id"],
         "method": method,
         "path": path,

@@ -28,7 +28,7 @@ _LINE = (
     r"^(?P<prefix>.*?)\S+ \[(?P<at>[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3})\] "
     r"\S+ \S+/\S+ (?P<asked_in>-?[0-9]+)/(?P<queued>-?[0-9]+)/(?P<connected>-?[0-9]+)/(?P<answered>-?[0-9]+)/"
     r"(?P<whole>\+?-?[0-9]+) (?P<status>-?[0-9]+) (?P<bytes>\+?[0-9]+) \S+ \S+ (?P<state>[A-Za-z-]{2})[A-Za-z-]{2} "
-    r"[0-9/]+/(?P<retries>\+?[0-9]+) [0-9]+/[0-9]+(?: \{(?P<captured>[^}]*)\})?(?: \{(?P<captured_down>[^}]*)\})? "
+    r"[0-9/]+/\+?[0-9]+ [0-9]+/[0-9]+(?: \{(?P<captured>[^}]*)\})?(?: \{(?P<captured_down>[^}]*)\})? "
     r'(?:\S+ )?"(?P<request>[^"]*)"?(?P<rest>.*)$'
 )
 _UUID = r"(?:^|\|)([0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12})(?:\||$)"
@@ -69,10 +69,9 @@ def read(source: Source) -> Batch:
         "first_byte_at_ms": f"{before} + {to_answer}",
         "upstream_first_byte_ms": f"coalesce({to_connect}, 0) + {to_answer}",
         # The timer towards the server runs from the last thing that it did: being connected, where it was.
-        "upstream_ms": f"greatest(({took}) - ({before}), 0)",
+        "upstream_ms": f"CASE WHEN ({took}) >= ({before}) THEN ({took}) - ({before}) END",
         "upstream_status": f"CASE WHEN {to_answer} IS NOT NULL THEN nullif({number('part.status')}, 0) END",
         "upstream_calls": f"CASE WHEN {to_connect} IS NOT NULL THEN 1 END",
-        "retries": number("ltrim(part.retries, '+')"),
         "status": f"CASE WHEN NOT ({cut_short}) THEN nullif({number('part.status')}, 0) END",
         "gave_up": f"""CASE WHEN part.state = 'cR' THEN 'self'
             WHEN {side} IN ('c', 'C') THEN 'client' WHEN {side} = 's' THEN 'self'

@@ -168,7 +168,7 @@ def _read(
     if arrays:
         numbered = f"""
             SELECT line_number, unnest(CASE WHEN json_type(whole) = 'ARRAY'
-                THEN list_transform(CAST(whole AS JSON[]), one -> CAST(one AS VARCHAR)) ELSE [line] END) AS line
+                THEN CAST(try_cast(whole AS JSON[]) AS VARCHAR[]) ELSE [line] END) AS line
             FROM (SELECT *, try_cast(line AS JSON) AS whole FROM ({_document(source)}))
         """
     more = "".join(f', {sql} AS "{name}"' for name, sql in (beside or {}).items())
