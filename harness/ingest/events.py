@@ -27,14 +27,33 @@ _OUTNESS = {
 
 
 def rank(table: pd.DataFrame, joined: Joined) -> pd.DataFrame:
-    """The sightings with `job`, `ground` and `rank`: the smaller, the further out its log stands."""
+    """The sightings with what of their job they are.
+
+    `rank`: the smaller, the further out its log stands; `tells`: it is of the outermost log that has the job; `tries`:
+    how many such records the job has; `began_s`: when the first of them began.
+    """
     depth = table["side"].map(DEPTH).fillna(1).to_numpy(dtype=np.int64)
     out = table["writer"].map(_OUTNESS).fillna(5).to_numpy(dtype=np.int64)
-    files = table["file"].to_numpy(dtype=np.int64)
-    ranked = table.assign(
-        job=joined.job, ground=joined.ground, offset_s=joined.offset_s, rank=(depth * 10 + out) * 1000 + files
+    ranks = (depth * 10 + out) * 1000 + table["file"].to_numpy(dtype=np.int64)
+    job, kept = joined.job, ~joined.doubtful
+    count = int(job.max()) + 1 if job.size else 0
+    outermost = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(outermost, job, ranks)
+    tells = ranks == outermost[job]
+    start = table["started_at_s"].to_numpy(dtype=np.float64)
+    began = np.full(count, np.inf)
+    np.fmin.at(began, job[tells], start[tells])
+    began[np.isinf(began)] = np.nan
+    found = table.assign(
+        job=job,
+        ground=joined.ground,
+        offset_s=joined.offset_s,
+        rank=ranks,
+        tells=tells,
+        tries=np.bincount(job[tells], minlength=count)[job],
+        began_s=began[job],
     )
-    return ranked[~joined.doubtful]
+    return found[kept] if not kept.all() else found
 
 
 def write_events(ranked: pd.DataFrame, run_id: str, events: Path, backend: Path) -> int:
@@ -46,6 +65,7 @@ def write_events(ranked: pd.DataFrame, run_id: str, events: Path, backend: Path)
         nulls = ", ".join(f'CASE WHEN isnan("{name}") THEN NULL ELSE "{name}" END AS "{name}"' for name in numbers)
         connection.execute(f"CREATE TEMP VIEW sightings AS SELECT * REPLACE ({nulls}) FROM given")
         connection.execute(_SIGHTED)
+        connection.execute(_TRIES)
         connection.execute(_JOBS, {"run_id": run_id, "least": LEAST_IMAGE_BYTES})
         connection.execute(f"COPY (SELECT * EXCLUDE (job) FROM jobs ORDER BY job) TO '{_quoted(events)}' (FORMAT json)")
         connection.execute(_BACKEND)
@@ -66,9 +86,7 @@ _HOW = """
 
 _SIGHTED = f"""
 CREATE TEMP TABLE sighted AS
-SELECT *, {_HOW} AS how,
-    rank = min(rank) OVER (PARTITION BY job) AS tells,
-    min(started_at_s) OVER (PARTITION BY job, rank) AS began_s,
+SELECT *, {_HOW} AS how, coalesce((started_at_s - began_s) * 1000, 0) AS base,
     -- What this side knows of a whole answer: an image mark, an image, or enough bytes to be one.
     (final_image_at_ms IS NOT NULL OR coalesce(images, 0) > 0) AS image_seen
 FROM sightings
@@ -87,56 +105,63 @@ _MARKS = """{
     'ended_at_ms': base + coalesce(duration_ms, 0)
 }"""
 
-_JOBS = f"""
+_TRY = f"""{{
+    'client_request_id': coalesce(client_request_id, 'intake-' || job::VARCHAR),
+    'marks': {_MARKS},
+    'ended': CASE WHEN how = 'cut' THEN 'remote_closed' ELSE 'complete' END,
+    'failure': CASE WHEN failure IS NULL THEN [] ELSE string_split(failure, ' < ') END,
+    'http_status': CASE WHEN status = 499 THEN NULL ELSE status::INT END,
+    'headers': coalesce(try_cast(reply_headers AS JSON), '{{}}'::JSON),
+    'request_id': request_id,
+    'ids': CASE WHEN call_id IS NOT NULL THEN json_object('call', call_id) ELSE '{{}}'::JSON END,
+    'error': CASE WHEN error_type IS NOT NULL OR error_code IS NOT NULL
+        THEN {{'type': error_type, 'code': error_code}} END,
+    'body_kind': body_kind, 'body_head': body_head,
+    'bytes_up': coalesce(bytes_up, 0)::BIGINT, 'bytes_down': coalesce(bytes_down, 0)::BIGINT,
+    'server_ms': server_ms, 'gateway_retries': retries::INT
+}}"""
+
+_LAST = """{'d': duration_ms, 'b': base, 'status': status, 'how': how, 'seen': image_seen, 'bytes': bytes_down,
+    'images': images, 'image_bytes': image_bytes}"""
+
+# What a job has from its records: of the only one as it stands, of several the first that says it, or the last.
+_ANY = (
+    "began_s", "model", "quality", "size", "output_format", "n", "route", "writer", "side", "path", "user_hash",
+    "prompt_hash", "prompt_chars", "cost_usd", "usage_input_tokens", "usage_output_tokens", "request_id", "connect_ms",
+    "first_partial_image_at_ms", "first_byte_at_ms", "server_ms",
+)  # fmt: skip
+_LATEST = ("error_type", "error_code")
+
+# Nearly every job has one record, and grouping is what takes time.
+_TRIES = f"""
+CREATE TEMP TABLE told AS
+SELECT job, [{_TRY}] AS made, {_LAST} AS last_try, coalesce(stream, 0) = 1 AS stream, file::INT AS file,
+    line::BIGINT AS line, {", ".join((*_ANY, *_LATEST))}
+FROM sighted WHERE tells AND tries = 1
+UNION ALL BY NAME
+SELECT job, list({_TRY} ORDER BY started_at_s, line) AS made, arg_max({_LAST}, coalesce(started_at_s, 0)) AS last_try,
+    bool_or(coalesce(stream, 0) = 1) AS stream, min(file)::INT AS file, min(line)::BIGINT AS line,
+    {", ".join(f"any_value({name} ORDER BY started_at_s) AS {name}" for name in _ANY)},
+    {", ".join(f"arg_max({name}, coalesce(started_at_s, 0)) AS {name}" for name in _LATEST)}
+FROM sighted WHERE tells AND tries > 1 GROUP BY job
+"""
+
+_JOBS = """
 CREATE TEMP TABLE jobs AS
 WITH words AS (
-    SELECT job, list({{
+    SELECT job, list({
         'writer': writer, 'side': side, 'gave_up': gave_up, 'word': gave_up_word,
         'after_ms': coalesce(CASE WHEN gave_up = 'self' THEN upstream_ms END, duration_ms), 'status': status::INT,
         'connected': CASE WHEN connect_ms IS NOT NULL THEN true END,
         'ground': CASE WHEN tells THEN 'own' WHEN ground = 'time' THEN 'time' ELSE 'id' END
-    }} ORDER BY rank, started_at_s) AS log_words
+    } ORDER BY rank, started_at_s) AS log_words
     FROM sighted WHERE gave_up IS NOT NULL GROUP BY job
-),
-told AS (
-    SELECT *, coalesce((started_at_s - began_s) * 1000, 0) AS base FROM sighted WHERE tells
-),
-tries AS (
-    SELECT job, list({{
-        'client_request_id': coalesce(client_request_id, 'intake-' || job::VARCHAR),
-        'marks': {_MARKS},
-        'ended': CASE WHEN how = 'cut' THEN 'remote_closed' ELSE 'complete' END,
-        'failure': CASE WHEN failure IS NULL THEN [] ELSE string_split(failure, ' < ') END,
-        'http_status': CASE WHEN status = 499 THEN NULL ELSE status::INT END,
-        'headers': coalesce(try_cast(reply_headers AS JSON), '{{}}'::JSON),
-        'request_id': request_id,
-        'ids': CASE WHEN call_id IS NOT NULL THEN json_object('call', call_id) ELSE '{{}}'::JSON END,
-        'error': CASE WHEN error_type IS NOT NULL OR error_code IS NOT NULL
-            THEN {{'type': error_type, 'code': error_code}} END,
-        'body_kind': body_kind, 'body_head': body_head,
-        'bytes_up': coalesce(bytes_up, 0)::BIGINT, 'bytes_down': coalesce(bytes_down, 0)::BIGINT,
-        'server_ms': server_ms, 'gateway_retries': retries::INT
-    }} ORDER BY started_at_s, line) AS made,
-    arg_max({{'d': duration_ms, 'b': base, 'status': status, 'how': how, 'seen': image_seen, 'bytes': bytes_down,
-        'images': images, 'image_bytes': image_bytes}}, coalesce(started_at_s, 0)) AS last_try,
-    any_value(began_s) AS began_s, max(rank) AS rank,
-    mode(model) AS model, mode(quality) AS quality, mode(size) AS size, mode(output_format) AS output_format,
-    max(n) AS n, bool_or(coalesce(stream, 0) = 1) AS stream, mode(route) AS route, any_value(writer) AS writer,
-    any_value(side) AS side, any_value(path) AS path, any_value(user_hash) AS user_hash,
-    any_value(prompt_hash) AS prompt_hash, max(prompt_chars) AS prompt_chars, max(cost_usd) AS cost_usd,
-    max(usage_input_tokens) AS usage_in, max(usage_output_tokens) AS usage_out,
-    min(file)::INT AS file, min(line)::BIGINT AS line, max(request_id) AS request_id,
-    arg_max(error_type, coalesce(started_at_s, 0)) AS error_type,
-    arg_max(error_code, coalesce(started_at_s, 0)) AS error_code,
-    max(connect_ms) AS connect_ms, max(first_partial_image_at_ms) AS first_partial_ms,
-    max(first_byte_at_ms) AS first_byte_ms, max(server_ms) AS server_ms
-    FROM told GROUP BY job
 ),
 judged AS (
     SELECT *, CASE
         WHEN last_try.how = 'whole' AND (last_try.seen OR coalesce(last_try.bytes, $least) >= $least) THEN 'image'
         WHEN last_try.how = 'whole' THEN 'empty' ELSE last_try.how END AS outcome
-    FROM tries
+    FROM told
 )
 SELECT judged.job AS job,
     'image_job' AS event, 1 AS schema_version, $run_id AS run_id,
@@ -154,7 +179,7 @@ SELECT judged.job AS job,
     outcome, CASE WHEN outcome = 'cut' THEN 'remote_closed' ELSE 'complete' END AS ended,
     made[-1].http_status AS http_status, error_type, error_code, request_id,
     len(made) - 1 AS retry_count,
-    connect_ms, first_byte_ms, first_partial_ms AS first_partial_image_ms,
+    connect_ms, first_byte_at_ms AS first_byte_ms, first_partial_image_at_ms AS first_partial_image_ms,
     CASE WHEN outcome = 'image' THEN made[-1].marks.final_image_at_ms END AS final_image_ms,
     CASE WHEN outcome = 'image' THEN made[-1].marks.final_image_at_ms END AS delivered_ms,
     made[-1].marks.ended_at_ms AS total_ms, server_ms,
@@ -162,21 +187,24 @@ SELECT judged.job AS job,
     list_sum([one.bytes_up FOR one IN made])::BIGINT AS bytes_up,
     list_sum([one.bytes_down FOR one IN made])::BIGINT AS bytes_down,
     CASE WHEN outcome = 'image' AND last_try.image_bytes IS NOT NULL
-        THEN [{{'image_bytes': last_try.image_bytes::BIGINT}}] ELSE [] END AS images,
-    CASE WHEN usage_out IS NOT NULL OR usage_in IS NOT NULL
-        THEN {{'input_tokens': usage_in::BIGINT, 'output_tokens': usage_out::BIGINT}} END AS usage,
-    cost_usd, CASE WHEN usage_out IS NOT NULL OR cost_usd IS NOT NULL THEN 'usage' ELSE 'estimate' END AS cost_basis,
+        THEN [{'image_bytes': last_try.image_bytes::BIGINT}] ELSE [] END AS images,
+    CASE WHEN usage_output_tokens IS NOT NULL OR usage_input_tokens IS NOT NULL
+        THEN {'input_tokens': usage_input_tokens::BIGINT, 'output_tokens': usage_output_tokens::BIGINT} END AS usage,
+    cost_usd,
+    CASE WHEN usage_output_tokens IS NOT NULL OR cost_usd IS NOT NULL THEN 'usage' ELSE 'estimate' END AS cost_basis,
     CASE WHEN outcome = 'image' AND NOT last_try.seen THEN ['from_a_log', 'image_not_looked_at']
         ELSE ['from_a_log'] END AS notes,
-    [struct_insert(made[i], number := i, log_words := CASE WHEN i = len(made) THEN coalesce(log_words, []) ELSE [] END)
-        FOR i IN range(1, len(made) + 1)] AS attempts
+    CASE WHEN len(made) = 1 THEN [struct_insert(made[1], number := 1::BIGINT, log_words := coalesce(log_words, []))]
+    ELSE [struct_insert(made[i], number := i,
+        log_words := CASE WHEN i = len(made) THEN coalesce(log_words, []) ELSE [] END)
+        FOR i IN range(1, len(made) + 1)] END AS attempts
 FROM judged LEFT JOIN words USING (job)
 """
 
 _BACKEND = """
 CREATE TEMP TABLE backend AS
 WITH ends AS (
-    SELECT job, max(began_s - offset_s) AS left_from, max(coalesce(started_at_s - offset_s, 0) + duration_ms / 1000)
+    SELECT job, max(coalesce(started_at_s - offset_s, 0) + duration_ms / 1000)
         AS left_at_s
     FROM sighted WHERE tells GROUP BY job
 ),
