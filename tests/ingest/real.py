@@ -119,8 +119,8 @@ class Told:
 
     logs: Mapping[str, Path]
     ids: Mapping[tuple[str, str], str]
-    backend: Path  # the embedded API's own record of all of them, to be read with `MAPPING`
-    mapping: Path
+    backends: Mapping[str, Path]  # proxy → the embedded API's own record of what came through it
+    mapping: Path  # of that record
 
 
 MAPPING = """
@@ -247,12 +247,15 @@ def observe(folder: Path, healthy: int = 3) -> Told:
         time.sleep(max(0.0, MADE_AFTER_S - (time.monotonic() - began)))
         settle(sim)
         time.sleep(0.3)  # Envoy writes its file when it has time
-    records = [_timed(one) for one in backend.records(record)]
-    theirs = folder / "their-api.jsonl"
-    theirs.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+    records = backend.records(record)
+    backends = {proxy: folder / f"{proxy}-api.jsonl" for proxy in {proxy for proxy, _ in ids}}
+    for proxy, theirs in backends.items():
+        own = {client_request_id for (one, _), client_request_id in ids.items() if one == proxy}
+        lines = [json.dumps(_logged(one)) + "\n" for one in records if one["client_request_id"] in own]
+        theirs.write_text("".join(lines), encoding="utf-8")
     mapping = folder / "mapping.yaml"
     mapping.write_text(MAPPING, encoding="utf-8")
-    return Told(logs, ids, theirs, mapping)
+    return Told(logs, ids, backends, mapping)
 
 
 def _all_at_once(asked: Sequence[tuple[str, str, str, int]], sim: Running | None) -> None:
@@ -276,7 +279,7 @@ def _ask(planted: str, client_request_id: str, proxy: str, port: int) -> None:
         httpx.post(address, json=body, headers=headers, timeout=LEAVES_AFTER_S if planted == "left" else 60)
 
 
-def _timed(one: Mapping[str, Any]) -> dict[str, Any]:
+def _logged(one: Mapping[str, Any]) -> dict[str, Any]:
     """A line of somebody's backend log: when, how long, and whether it was made."""
     done = one["response_end_ns"] or one["made_ns"]
     took_s = None if done is None else round((done - one["received_ns"]) / 1e9, 4)
