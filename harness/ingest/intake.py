@@ -29,6 +29,13 @@ from harness.ingest.source import open_source
 INTAKE_FILE = "intake.json"
 IMAGE_PATHS = r"/images/(?:generations|edits|variations)|/responses$|/predictions|/createTask|/queue/|gpt-image"
 SHOWN_PATHS = 5
+EVERYBODYS_WORDS = frozenset(
+    {
+        "api", "v1", "v2", "openai", "deployments", "images", "image", "generations", "generate", "generation", "edits",
+        "edit", "chat", "completions", "responses", "models", "files", "health", "healthz", "status", "metrics", "ping",
+        "jobs", "tasks", "predictions", "queue", "static", "index.html",
+    }
+)  # fmt: skip
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,9 +165,13 @@ def _nothing(batches: Sequence[tuple[str, Batch]], only: str | None) -> str:
         first = next((f"{name}:{bad.line}: {bad.reason}" for name, batch in batches for bad in batch.bad), "no line")
         return f"no record could be read ({first}); name the format with --log-format, or give a --mapping"
     said = pd.concat([batch.table["path"] for _, batch in batches]).value_counts().head(SHOWN_PATHS)
-    # Paths may hold ids: letters only, and short.
-    shown = ", ".join(re.sub(r"[0-9a-f-]{8,}|[0-9]+", "…", str(path))[:60] for path in said.index)
+    # A path may hold anything: only words that are everybody's are repeated.
+    shown = ", ".join(dict.fromkeys(re.sub(r"[^/]+", _everybodys, str(path)[:200]) for path in said.index))
     return f"no record speaks of images ({only or IMAGE_PATHS}); most asked paths: {shown}. Say which with --only"
+
+
+def _everybodys(step: re.Match[str]) -> str:
+    return step[0] if step[0] in EVERYBODYS_WORDS else "…"
 
 
 def _taken(name: str, batch: Batch, table: pd.DataFrame) -> Taken:

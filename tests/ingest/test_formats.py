@@ -14,8 +14,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness.ingest.formats import FORMATS, format_named, sniff
+from harness.ingest.formats import FORMATS, format_named, names, sniff
+from harness.ingest.sightings import COLUMNS
 from harness.ingest.source import open_source
+from tests.conftest import ROOT
 from tests.ingest.forms import fixture_of, with_fixtures
 
 
@@ -205,7 +207,8 @@ def test_caddys_error_line_alone_is_a_record_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("duration", "ms"), [("0.5", 500), ('"1m2.5s"', 62_500), ('"929µs"', 0.929), ("929000000", 929), ('"2h0m1s"', 7.201e6)]
+    ("duration", "ms"),
+    [("0.5", 500), ('"1m2.5s"', 62_500), ('"929µs"', 0.929), ("929000000", 929), ('"2h0m1s"', 7.201e6)],
 )
 def test_caddys_durations_are_read_in_every_form(duration: str, ms: float, tmp_path: Path) -> None:
     line = (
@@ -215,7 +218,9 @@ def test_caddys_durations_are_read_in_every_form(duration: str, ms: float, tmp_p
     assert read("caddy", tmp_path, line)["duration_ms"][0] == pytest.approx(ms)
 
 
-@pytest.mark.parametrize("stamp", ['"2026-11-21T11:42:00.500Z"', "1795261320.5", "1795261320500", "1795261320500000000"])
+@pytest.mark.parametrize(
+    "stamp", ['"2026-11-21T11:42:00.500Z"', "1795261320.5", "1795261320500", "1795261320500000000"]
+)
 def test_a_moment_is_read_in_every_form(stamp: str, tmp_path: Path) -> None:
     line = f'{{"EdgeStartTimestamp":{stamp},"EdgeResponseStatus":200}}'
     assert read("cloudflare", tmp_path, line)["started_at_s"][0] == pytest.approx(1795261320.5, abs=1e-3)
@@ -225,3 +230,9 @@ def test_a_bare_number_behind_apaches_line_is_microseconds_where_apache_is_named
     line = '10.0.0.1 - - [21/Nov/2026:11:42:00 +0000] "POST /v1/images/generations HTTP/1.1" 200 9 "-" "-" 31250400'
     (row,) = read("apache", tmp_path, line).to_dict("records")
     assert (row["duration_ms"], row["writer"]) == (pytest.approx(31_250.4), "apache")
+
+
+def test_the_page_about_logs_has_every_format_and_every_column() -> None:
+    page = (ROOT / "docs" / "intake.md").read_text(encoding="utf-8")
+    assert [name for name in names() if f"| `{name}` |" not in page] == []
+    assert [name for name, (kind, says) in COLUMNS.items() if f"| `{name}` | {kind} | {says} |" not in page] == []
