@@ -17,6 +17,9 @@ from harness.ingest.sightings import TOLD, Batch, Setback, Side, complete
 from harness.ingest.source import MAX_LINE, Source
 
 
+_ONE_VALUE = re.compile(r"json_extract_string\(doc, '((?:[^']|'')*)'\)")
+
+
 def json_text(path: str) -> str:
     """SQL for a JSON value as text, null where it is absent, empty, or a dash. `path` as DuckDB has it: ``$.a.b``."""
     return f"nullif(nullif(json_extract_string(doc, '{path}'), ''), '-')"
@@ -120,8 +123,20 @@ def read_json_lines(source: Source, columns: Mapping[str, str], *, format: str, 
     an array of objects, or the file as a whole one.
     """
     whole = f"doc IS NOT NULL AND json_type(doc) = 'OBJECT' AND coalesce({fits}, false)"
-    return _read(source, "try_cast(line AS JSON) AS doc", whole, columns, "is no JSON object of this format", format,
-                 side, writer, passed_over=passed_over, beside=beside or {}, arrays=arrays)  # fmt: skip
+    paths: dict[str, int] = {}
+
+    def found(sql: str) -> str:
+        return _ONE_VALUE.sub(lambda one: f"found[{paths.setdefault(one[1], len(paths) + 1)}]", sql)
+
+    columns = {name: found(sql) for name, sql in columns.items()}
+    beside = {name: found(sql) for name, sql in (beside or {}).items()}
+    whole, passed_over = found(whole), found(passed_over)
+    # All values of a line at once: a call for each would parse the line again and again.
+    listed = ", ".join(f"'{path}'" for path in paths)
+    prepared = "try_cast(line AS JSON) AS doc" + (f", json_extract_string(doc, [{listed}]) AS found" if paths else "")
+    return _read(source, prepared, whole, columns,
+                 "is no JSON object of this format", format, side, writer, passed_over=passed_over, beside=beside,
+                 arrays=arrays)  # fmt: skip
 
 
 def read_csv(
