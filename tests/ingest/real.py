@@ -31,6 +31,7 @@ PLANTED: Mapping[str, str | None] = {
     "left": "delay;s=6",
     "closed": "cut;after=silence;s=0.3",
     "own-504": "504",
+    "stall": "stall;s=8",
     "refused": None,
 }
 
@@ -273,7 +274,7 @@ def _ask(planted: str, client_request_id: str, proxy: str, port: int) -> None:
     headers = {"authorization": f"Bearer {KEY}", "x-client-request-id": client_request_id}
     if fault is not None:
         headers[FAULT_HEADER] = fault
-    body = {"model": "gpt-image-2", "prompt": f"A red apple for {proxy}", **SHAPE}
+    body = {"model": "gpt-image-2", "prompt": f"A red apple for {proxy}", "stream": planted == "stall", **SHAPE}
     address = f"http://127.0.0.1:{port}/v1/images/generations"
     with suppress(httpx.HTTPError):
         httpx.post(address, json=body, headers=headers, timeout=LEAVES_AFTER_S if planted == "left" else 60)

@@ -16,7 +16,7 @@ from harness.ingest.source import Source
 from tests.ingest.forms import with_fixtures
 from tests.ingest.fuzz import MARKER, SLOW_S, Tally, run, subjects
 
-BOUND_S = 9.0
+BOUND_S = 6.0
 
 
 def test_no_mutated_log_crashes_a_reader_or_comes_back_in_a_message(tmp_path: Path) -> None:
