@@ -91,13 +91,13 @@ def read_text_lines(
     `columns`: sighting column → SQL over `part.<group>` (text; empty where the group did not take part).
     `passed_over`: SQL over `line` for lines that are no records and no flaws either.
     """
-    groups = list(re.compile(pattern).groupindex)
+    # A group around all of it says whether the line fits, without a second search.
+    groups = ["fitting", *re.compile(pattern).groupindex]
     names = ", ".join(f"'{name}'" for name in groups)
     # RE2 in DuckDB numbers groups and does not know names.
     numbered = re.sub(r"\(\?P<\w+>", "(", pattern)
-    prepared = f"regexp_extract(line, '{_quoted(numbered)}', [{names}])"
-    fits = f"regexp_matches(line, '{_quoted(numbered)}')"
-    return _read(source, f"{prepared} AS part", fits, columns, "is not in this format", format, side, writer,
+    prepared = f"regexp_extract(line, '({_quoted(numbered)})', [{names}])"
+    return _read(source, f"{prepared} AS part", "part.fitting <> ''", columns, "is not in this format", format, side, writer,
                  passed_over=passed_over)  # fmt: skip
 
 
