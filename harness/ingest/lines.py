@@ -97,8 +97,8 @@ def read_text_lines(
     # RE2 in DuckDB numbers groups and does not know names.
     numbered = re.sub(r"\(\?P<\w+>", "(", pattern)
     prepared = f"regexp_extract(line, '({_quoted(numbered)})', [{names}])"
-    return _read(source, f"{prepared} AS part", "part.fitting <> ''", columns, "is not in this format", format, side, writer,
-                 passed_over=passed_over)  # fmt: skip
+    return _read(source, f"{prepared} AS part", "part.fitting <> ''", columns, "is not in this format", format, side,
+                 writer, passed_over=passed_over)  # fmt: skip
 
 
 def read_cells(
