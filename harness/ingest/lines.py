@@ -16,7 +16,6 @@ from harness.errors import UsageProblem
 from harness.ingest.sightings import TOLD, Batch, Setback, Side, complete
 from harness.ingest.source import MAX_LINE, Source
 
-
 _ONE_VALUE = re.compile(r"json_extract_string\(doc, '((?:[^']|'')*)'\)")
 
 

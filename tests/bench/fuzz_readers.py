@@ -16,6 +16,9 @@ from pathlib import Path
 from tests.ingest.fuzz import SLOW_S, Tally, run
 
 
+PARTS = 20  # how often it says how far it is
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("inputs", type=int, nargs="?", default=20_000)
@@ -23,7 +26,9 @@ def main() -> int:
     options = parser.parse_args()
     tally, began = Tally(), time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        run(options.inputs, options.seed, Path(scratch), tally)
+        for part in range(1, PARTS + 1):
+            run(options.inputs * part // PARTS, options.seed * PARTS + part, Path(scratch), tally)
+            print(f"{tally.inputs} of {options.inputs}, {len(tally.faults)} faults", file=sys.stderr, flush=True)
     took = time.monotonic() - began
     print(f"{tally.inputs} mutated inputs in {took:.0f} s: {tally.records} records, {tally.refused} files refused")
     print(f"slowest file: {tally.slowest_s:.2f} s, {tally.slowest}; {len(tally.faults)} faults")
