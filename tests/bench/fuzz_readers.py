@@ -1,7 +1,7 @@
 """`python -m tests.bench.fuzz_readers N [--seed S]`: N mutated inputs over every reader of somebody's log.
 
 Prints how many were read, refused and slow; exit code 1 where one crashed, took over a second, or had its text in a
-message. A slow one is read again, for the machine may have been busy: only what is slow twice counts. A fault's seed
+message. A slow one is read again, for the machine may have been busy: only what is slow each time counts. A fault's seed
 and format are printed; `tests.ingest.fuzz` makes the same input of them again.
 """
 
@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 from tests.ingest.fuzz import SLOW_S, Tally, run
-
 
 PARTS = 20  # how often it says how far it is
 
