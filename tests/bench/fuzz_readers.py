@@ -1,8 +1,8 @@
 """`python -m tests.bench.fuzz_readers N [--seed S]`: N mutated inputs over every reader of somebody's log.
 
 Prints how many were read, refused and slow; exit code 1 where one crashed, took over a second, or had its text in a
-message. A slow one is read again, for the machine may have been busy: only what is slow each time counts. A fault's seed
-and format are printed; `tests.ingest.fuzz` makes the same input of them again.
+message. A slow one is read again, for the machine may have been busy: only what is slow each time counts. A fault is
+printed with its format and seed, from which `tests.ingest.fuzz` makes the same input again.
 """
 
 from __future__ import annotations
