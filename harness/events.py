@@ -157,6 +157,19 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     input_image_tokens: int | None = None
 
 
+class LogWord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log of one hop says of an exchange (`harness.ingest`): who ended it, in the log's own word."""
+
+    writer: str  # the product, as the layer catalog names it
+    side: Literal["client", "proxy", "gateway", "upstream"]
+    gave_up: Literal["client", "self", "upstream", "nobody"] | None = None
+    word: str | None = None
+    after_ms: float | None = None  # since the exchange came to that hop, by its own clock
+    connected: bool | None = None  # whether the hop reached the one behind it
+    status: int | None = None
+    ground: Literal["own", "id", "time"] = "own"  # the record itself, or how it was joined to this job
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP exchange made for a job."""
 
@@ -204,6 +217,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     poll_error_ms: float | None = None
     body_shape: str | None = None  # keys and types, no values, of an answer that the task's mapping did not fit
     missing_path: str | None = None  # of the mapping: how far it led in that answer
+    log_words: tuple[LogWord, ...] = ()  # what logs of the hops say, outermost first
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="image_job"):

@@ -35,7 +35,7 @@ ARROWS: dict[str, set[str]] = {
     "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
     "selftest": {"routes", "wire"},
     "frame": set(),
-    "ingest": set(),
+    "ingest": {"frame"},  # our own runs among other people's logs
     "stats": set(),
     "sizing": {"stats"},
     "diagnosis": {"chain", "frame", "ingest", "stats"},

@@ -17,6 +17,7 @@ import pandas as pd
 from harness.conditions import LayerCap, RunConditions
 from harness.diagnosis.catalog import Layer, load_catalog, signed_by
 from harness.diagnosis.evidence import NEEDED, Evidence, evidence_of
+from harness.diagnosis.logs import in_their_words
 from harness.diagnosis.model import EvidenceRow
 from harness.diagnosis.weigh import Attribution, Scene, weigh, with_record
 from harness.ingest.backend import BackendLog, BackendRecord
@@ -77,7 +78,8 @@ def attribute(
             if reframed is not None:
                 by_row[row] = _recorded(reframed, one, record)
             continue
-        known = _own_cap(one) or weigh(one, Scene(chain, signers(one), catalog, piles.get(row)))
+        scene = Scene(chain, signers(one), catalog, piles.get(row))
+        known = _own_cap(one) or in_their_words(one, scene) or weigh(one, scene)
         by_row[row] = _recorded(known, one, record)
     return Attributions(by_row)
 

@@ -14,7 +14,7 @@ NEEDED = (
     "route", "outcome", "ended", "cap", "cap_ms", "failure", "http_status", "reply_request_id", "client_request_id",
     "other_ids", "body_kind", "body_head", "reply_headers", "error_type", "error_code", "error_message", "time_scale",
     "host_lag_ms", "longest_silence_ms", "bytes_down", "mark_started_at_ms", "mark_request_sent_at_ms",
-    "mark_first_byte_at_ms", "mark_last_byte_at_ms", "mark_ended_at_ms",
+    "mark_first_byte_at_ms", "mark_last_byte_at_ms", "mark_ended_at_ms", "log_words",
 )  # fmt: skip
 
 KINDS = ("total", "first_byte", "idle", "connect", "request_read")
@@ -40,6 +40,7 @@ class Evidence:
     ids: tuple[str, ...] = ()
     elapsed: Mapping[str, float] = field(default_factory=dict)
     late_ms: float = 0.0  # how late we may have seen the end
+    log_words: tuple[Mapping[str, Any], ...] = ()  # `harness.events.LogWord`, outermost first
     ended_at_ms: float | None = None
 
     @property
@@ -81,4 +82,5 @@ def evidence_of(job: Mapping[str, Any]) -> Evidence:
         elapsed=elapsed,
         late_ms=late_ms(job),
         ended_at_ms=job["mark_ended_at_ms"],
+        log_words=tuple(parsed(job["log_words"]) or ()),
     )

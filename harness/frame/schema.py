@@ -146,6 +146,7 @@ def _derived() -> tuple[Column, ...]:
         Column("sse_comments", "number", "last.sse_comments"),
         Column("has_request_id", "number", "(last.request_id IS NOT NULL)::INT"),
         Column("other_ids", "text", f"CASE WHEN {_UNDELIVERED} THEN last.ids::VARCHAR END"),
+        Column("log_words", "text", "CASE WHEN len(last.log_words) > 0 THEN to_json(last.log_words)::VARCHAR END"),
         Column("body_head", "text", "last.body_head"),
         Column("error_message", "text", "last.error.message"),
         Column("error_param", "word", "last.error.param"),

@@ -1,0 +1,133 @@
+"""Any JSONL or CSV of job events, told by a mapping file which column or key is what.
+
+```yaml
+side: client                     # client, proxy, gateway or upstream
+writer: our-app                  # whose log it is
+timezone: Europe/Berlin          # of moments without an offset; UTC unless told
+fields:
+  started_at_s: {from: started, form: "%Y-%m-%d %H:%M:%S"}   # form: as strptime has it, iso (default), s, ms, us or ns
+  duration_ms: {from: took, unit: s}                          # unit of durations: ms (default), s, us, ns
+  status: http.status                                          # a path into nested JSON, or a column of a CSV
+  client_request_id: ids.client
+  gave_up: {from: ended, words: {timeout: self, aborted: client, ok: nobody}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from harness.errors import UsageProblem
+from harness.ingest.lines import iso_moment, moment, number, read_csv, read_json_lines
+from harness.ingest.sightings import COLUMNS, Batch, Side
+from harness.ingest.source import Source
+
+_UNITS = {"ms": 1.0, "s": 1000.0, "us": 1e-3, "ns": 1e-6}
+_EPOCHS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+class _Field(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    source: str = Field(alias="from", min_length=1)
+    unit: Literal["ms", "s", "us", "ns"] = "ms"
+    form: str = "iso"
+    words: Mapping[str, str] = {}
+
+
+class _Mapping(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    side: Literal[get_args(Side)]  # type: ignore[valid-type]
+    writer: str = "log"
+    timezone: str = "UTC"
+    fields: Mapping[str, _Field]
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("no such time zone; write one like Europe/Berlin") from None
+        return name
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _spelled_out(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            raise ValueError("is a mapping: our column → their key")
+        strangers = set(given) - set(COLUMNS)
+        if strangers:
+            raise ValueError(f"no such column: {sorted(strangers)}; docs/intake.md lists them")
+        return {name: {"from": value} if isinstance(value, str) else value for name, value in given.items()}
+
+
+def read_mapped(source: Source, mapping: Path) -> Batch:
+    """Read a file by a mapping. A CSV has its columns' names in the first line; anything else is JSON lines.
+
+    Raises:
+        UsageProblem: the mapping is not one, with its file and field.
+    """
+    asked = _load(mapping)
+    first = next((line for line in source.head.splitlines() if line.strip()), "")
+    as_json = first.lstrip().startswith("{")
+    columns = {name: _sql(name, one, asked.timezone, as_json=as_json) for name, one in asked.fields.items()}
+    if as_json:
+        return read_json_lines(source, columns, format="mapped JSON lines", side=asked.side, writer=asked.writer)
+    return read_csv(source, columns, format="mapped CSV", side=asked.side, writer=asked.writer)
+
+
+def _load(path: Path) -> _Mapping:
+    try:
+        return _Mapping.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageProblem(f"{path}: cannot be read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise UsageProblem(f"{path}:{mark.line + 1 if mark else 1}: is no YAML") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageProblem(f"{path}: {where or 'the file'}: {first['msg']}") from None
+
+
+def _sql(name: str, field: _Field, zone: str, *, as_json: bool) -> str:
+    text = _json_path(field.source) if as_json else f"nullif(\"{_quoted(field.source)}\", '')"
+    if field.words:
+        cases = " ".join(f"WHEN '{_quoted(word)}' THEN '{_quoted(means)}'" for word, means in field.words.items())
+        text = f"CASE {text} {cases} END"
+    kind, _ = COLUMNS[name]
+    if name == "started_at_s":
+        return _moment(text, field.form, zone)
+    if kind == "text":
+        return text
+    if name.endswith("_ms"):
+        return number(text, _UNITS[field.unit])
+    flag = f"CASE lower({text}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+    return f"coalesce({number(text)}, {flag})"
+
+
+def _moment(text: str, form: str, zone: str) -> str:
+    if form in _EPOCHS:
+        return number(text, _EPOCHS[form])
+    if form == "iso":
+        bare = f"NOT regexp_matches({text}, '(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$')"
+        local = f"epoch(timezone('{zone}', try_cast(replace({text}, 'T', ' ') AS TIMESTAMP)))"
+        return f"CASE WHEN {bare} THEN {local} ELSE {iso_moment(text)} END"
+    if "%z" in form or "%Z" in form:
+        return moment(text, _quoted(form))
+    return f"epoch(timezone('{zone}', try_strptime({text}, '{_quoted(form)}')))"
+
+
+def _json_path(dotted: str) -> str:
+    steps = "".join(f'."{step}"' for step in _quoted(dotted).split("."))
+    return f"nullif(json_extract_string(doc, '${steps}'), '')"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''").replace('"', "")
