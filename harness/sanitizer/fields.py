@@ -14,7 +14,7 @@ from harness.sanitizer.names import policy_of
 from harness.sanitizer.rules import compiled
 
 _ASSIGNED = compiled(
-    r"([A-Za-z_$\xff][\w.\-$\xff]{0,80}(?:\[[\w\-]{0,40}\]){0,3})"
+    r"([A-Za-z_$\xff][\w.\-$\xff]*(?:\[[\w\-]*\])*)"
     r"((?:\\{0,8}[\"'`])?\]?[ \t]{0,3}(?:=>|:=|==|=|:)[ \t]{0,20})"
 )
 _OPTION = compiled(r"(?:^|\s)-{1,2}([A-Za-z][\w\-]{1,40})([ \t]+)")
@@ -51,13 +51,16 @@ class Field:
 
 def fields(text: str, view: bytes) -> Iterator[Field]:
     """Every value whose name has a policy, in order."""
-    last = 0
     for pattern, is_option in ((_ASSIGNED, False), (_OPTION, True)):
+        last = 0
+        line_end = -1
         for found in pattern.finditer(view):
             start, name_end = found.span(1)
+            if start < last:  # inside a value that goes anyway
+                continue
             name = text[start:name_end]
             policy = policy_of(name)
-            if policy is None or policy == "plain":
+            if policy is None or policy in ("plain", "prose", "url", "path"):
                 continue
             if is_option and not policy.startswith("drop"):
                 continue
@@ -65,16 +68,17 @@ def fields(text: str, view: bytes) -> Iterator[Field]:
             if begin >= len(text):
                 continue
             separator = text[name_end:begin]
-            field = _value(text, name, policy, start, begin, separator, is_option)
+            if begin > line_end or line_end < 0:
+                line_end = text.find("\n", begin)
+                line_end = len(text) if line_end < 0 else line_end
+            stop = line_end if policy.startswith("drop") or policy in ("text", "image") else min(line_end, begin + 400)
+            field = _value(text, stop, name, policy, start, begin, separator, is_option)
             if field is not None:
-                last = field.end
+                last = field.end if policy.startswith("drop") else last
                 yield field
-    del last
 
 
-def _value(text: str, name: str, policy: str, start: int, begin: int, separator: str, is_option: bool) -> Field | None:
-    line_end = text.find("\n", begin)
-    line_end = len(text) if line_end < 0 else line_end
+def _value(text: str, line_end: int, name: str, policy: str, start: int, begin: int, separator: str, is_option: bool) -> Field | None:
     if line_end > begin and text[line_end - 1] == "\r":
         line_end -= 1
     quoted = _quoted(text, begin, line_end, wide=policy.startswith("drop") or policy in ("text", "image"))
@@ -82,9 +86,10 @@ def _value(text: str, name: str, policy: str, start: int, begin: int, separator:
         return Field(name, policy, *quoted, quoted=True)
     if begin == line_end and separator.strip() != ":":
         return None
-    line_start = text.rfind("\n", 0, start) + 1
-    lead = text[line_start:start]
-    at_start = len(lead) < 60 and re.fullmatch(
+    line_start = text.rfind("\n", max(0, start - 80), start) + 1
+    near = line_start > 0 or start < 80
+    lead = text[line_start:start] if near else text[start - 2 : start]
+    at_start = near and len(lead) < 60 and re.fullmatch(
         r"\s*(?:[-*<>#$+]\s{0,8})*(?:export |set |env |ENV |ARG |setenv |-H ?|--header |[\"'`])*\s*", lead) is not None
     if (at_start or separator.strip() == ":") and _BLOCK.match(text[begin:line_end]) or (begin == line_end and at_start):
         block = _block(text, line_start, line_end, begin == line_end)
@@ -102,11 +107,20 @@ def _value(text: str, name: str, policy: str, start: int, begin: int, separator:
         return None
     while end > begin and text[end - 1] in " \t":
         end -= 1
-    if at_start and lead.rstrip()[-1:] in ("'", '"', "`"):  # -H 'Name: value': the quote in front closes it
-        close = text.find(lead.rstrip()[-1], begin, line_end)
+    if start and text[start - 1] in "'\"`":  # -H 'Name: value': the quote in front closes it
+        depth = _slashes(text, start - 1) if text[start - 2 : start - 1] == "\\" else 0
+        close = text.find("\\" * depth + text[start - 1], begin, min(line_end, begin + 20_000))
         if close >= 0:
             end = close
     return Field(name, policy, begin, end, quoted=False) if end > begin else None
+
+
+def _slashes(text: str, at: int) -> int:
+    """How many backslashes stand directly in front of a position."""
+    count = 0
+    while at - count > 0 and text[at - count - 1] == "\\":
+        count += 1
+    return count
 
 
 def _quoted(text: str, begin: int, line_end: int, *, wide: bool) -> tuple[int, int] | None:

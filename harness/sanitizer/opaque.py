@@ -61,9 +61,13 @@ def _wordy(letters: str) -> bool:
     return common >= (0.5 if size <= 6 else 0.64 if size <= 14 else 0.7) and not (size > 28)
 
 
-@functools.lru_cache(maxsize=100_000)
 def is_opaque(token: str) -> bool:
     """Whether a run of token characters is none that a person or a program wrote as words and figures."""
+    return _is_opaque(token if len(token) <= 400 else token[:400])  # a long one shows itself at its start
+
+
+@functools.lru_cache(maxsize=100_000)
+def _is_opaque(token: str) -> bool:
     if len(token) < MIN_CHARS or _DATE.fullmatch(token):
         return False
     if _UUID.search(token):

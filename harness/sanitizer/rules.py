@@ -40,6 +40,8 @@ OPTIONS.encoding = re2.Options.Encoding.LATIN1
 OPTIONS.log_errors = False
 OPTIONS.max_mem = 64 << 20
 
+_OPEN = re.compile(r"\{(\d+),\}")
+
 
 def expand(template: str, seed: int = 1) -> str:
     """The template with its holes filled at random; the same seed gives the same text."""
@@ -90,5 +92,5 @@ class Rule:
 
     @cached_property
     def program(self) -> Any:
-        """Compiled once."""
-        return compiled(self.pattern)
+        """Compiled once. A wide rule's open end is cut short: the token's edges are found faster without captures."""
+        return compiled(_OPEN.sub(lambda found: f"{{{found[1]},{int(found[1]) + 8}}}", self.pattern) if self.wide else self.pattern)

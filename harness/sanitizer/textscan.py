@@ -31,30 +31,33 @@ _TOKEN = compiled(r"([A-Za-z0-9_\-+=~*]{16,})")
 _SLASHED = compiled(r"([A-Za-z0-9+]{2,}(?:\\?/[A-Za-z0-9+]*){1,}(?:[A-Za-z0-9+/]*)={0,2})")
 _SHORT_BASE64 = compiled(r"(?:^|[^A-Za-z0-9+/_=-])([A-Za-z0-9+/_-]{10,}={0,2})")
 _DOTTED = compiled(r"((?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z][A-Za-z0-9-]{0,23})(?::[0-9]{2,5})?")
-_HOST_WORD = re.compile(
+_HOST_WORD = compiled(
     r"(?i)(?:^|[\s\[(\"'])(?:host|hostname|upstream|server|node|pod|peer|backend|connect(?:ed|ing)? to|resolv\w+(?: host)?:?|dial tcp|lookup|machine|instance|worker|on host|from host"
-    r"|via|could not resolve host:|getaddrinfo \w+|remote host|proxy)[ \"'(:=]{1,3}((?:[a-z0-9]+-)*[a-z]*[0-9-]+[a-z0-9-]*|[a-z][a-z0-9-]{2,60}(?=:\d{2,5}\b))")
-_SYSLOG = re.compile(
-    r"(?m)^(?:<\d{1,3}>\d?\s?)?(?:[A-Z][a-z]{2}\s+\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) ([A-Za-z][\w.-]{1,80}) (?=[\w./-]{1,48}(?:\[\d+\])?:? )")
-_POD = re.compile(r"\b[a-z][a-z0-9-]{1,50}-[a-f0-9]{8,10}-[a-z0-9]{5}\b|\b[a-z][a-z0-9-]{2,40}-(?:prod|staging|stage|eu|us|dev|internal|prd)-?[0-9]{1,4}\b")
+    r"|via|could not resolve host:|getaddrinfo \w+|remote host|proxy)[ \"'(:=]{1,3}((?:[a-z0-9]+-)*[a-z]*[0-9-]+[a-z0-9-]*(?::[0-9]{2,5})?|[a-z][a-z0-9-]{2,60}:[0-9]{2,5})(?:[^a-z0-9.-]|$)")
+_NO_HOST = re.compile(r"(?i)(?:[a-z]+-)?(?:\d+(?:ms|s|x\d+)?|[a-z]{1,2}\d|http2?|tls1?|h2)")
+_SYSLOG = compiled(
+    r"(?m)^(?:<\d{1,3}>\d?\s?)?(?:[A-Z][a-z]{2}\s+\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) ([A-Za-z][\w.-]{1,80}) [\w./-]{1,48}(?:\[\d+\])?:? ")
+_POD = compiled(r"(\b[a-z][a-z0-9-]{1,50}-[a-f0-9]{8,10}-[a-z0-9]{5}\b|\b[a-z][a-z0-9-]{2,40}-(?:prod|staging|stage|eu|us|dev|internal|prd)-?[0-9]{1,4}\b)")
 _CALLED = re.compile(
     r"(?i)(?:request|trace|correlation|span|call|job|task|run|generation|prediction|response|ray|transaction|operation|invocation|batch|completion|attempt|idempotency|message|event|unique)"
     r"[ _-]?(?:id|ids|key|no|uuid|number)?[\"'\])]{0,2}\s?(?:[:=#]|is|was|of)?\s?[\"'(\[<`]{0,2}(?:[\w.-]{1,12}[-_:])?$")
 _HASHED = re.compile(r"(?i)(?:sha-?\d{1,3}|md5|digest|checksum|hash|fingerprint|etag)(?:sum)?[\"'\])]{0,2}\s?(?:[:=]|is|of|\()?\s?[\"'(\[`]{0,2}(?:W/\")?$")
 _SUM_LINE = re.compile(r"(?m)^([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}) [ *](?=[\w.-]{1,80}$)")
-_ACCESS = re.compile(r'"(?:[A-Z]{3,8}) [^"\n]{0,4000}" \d{3} [\d-]+[^\n]*')
+_ACCESS = compiled(r'("(?:[A-Z]{3,8}) [^"\n]*" [0-9]{3} [0-9-]+[^\n]*)')
 _ACCESS_ID = re.compile(r"(?:^|[\s\"=])([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=$|[\s\"])")
+# (signs without which there is nothing to do, the token around an escape, what undoes it)
 _ESCAPED = (
-    (re.compile(r"[^\s\"'<>?=&,;(){}\x01]*%[0-9A-Fa-f]{2}[^\s\"'<>?=&,;(){}\x01]*"), lambda text: unquote(text, errors="replace"), "%"),
-    (re.compile(r"[^\s\"'<>\x01]*&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,10});[^\s\"'<>\x01]*"), html.unescape, "&"),
-    (re.compile(r"[^\s\"'<>\x01]*\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|/)[^\s\"'<>\x01]*"), unescaped, "\\"),
-    (re.compile(r"[^\s\"'<>\x01]*=[0-9A-F]{2}[^\s\"'<>\x01]*"), lambda text: re.sub(r"=([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), text), "="),
+    ("%", compiled(r"([^\s\"'<>?=&,;(){}\x01]*%[0-9A-Fa-f]{2}[^\s\"'<>?=&,;(){}\x01]*)"), lambda text: unquote(text, errors="replace")),
+    ("&", compiled(r"([^\s\"'<>\x01]*&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,10});[^\s\"'<>\x01]*)"), html.unescape),
+    ("\\", compiled(r"([^\s\"'<>\x01]*\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|/)[^\s\"'<>\x01]*)"), unescaped),
+    ("=", compiled(r"([^\s\"'<>\x01]*=[0-9A-F]{2}[^\s\"'<>\x01]*)"), lambda text: re.sub(r"=([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), text)),
 )  # fmt: skip
+_NOT_ASCII = compiled(r"([^\s\x01]*\xff[^\s\x01]*)")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\u202a-\u202e]")
-_EMBEDDED = re.compile(r'[{\[]\s{0,200}(?:["{\[]|[}\]])')
+_EMBEDDED = re.compile(r'[{\[]\s{0,40}(?:["{\[]|[}\]])')
 _DECODER = json.JSONDecoder()
 _TOKEN_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-_RIGHT_CHARS = _TOKEN_CHARS | frozenset("+/=.~%*")
+_RIGHT = re.compile(r"[A-Za-z0-9_\-+/=.~%*]*")
 
 Pseudonym = Callable[[str, str], str]
 
@@ -104,7 +107,7 @@ class TextScan:
         lowered = view.lower()
         self._rules(view, lowered)
         self._fields(view)
-        self._ids()
+        self._ids(view)
         self._hosts(view)
         self._opaque(view)
         self._escapes(view)
@@ -167,24 +170,29 @@ class TextScan:
             if rule.needles and not any(needle in lowered for needle in self.engine.needles[rule.id]):
                 continue
             group = 1 if rule.program.groups else 0
+            done = 0
             for found in rule.program.finditer(view):
                 start, end = found.span(group)
+                if start < done:
+                    continue
                 if rule.check is not None and not rule.check(self.text[start:end]):
                     continue
                 if rule.wide:
-                    start, end = self._widened(start, end)
+                    start, done = self._widened(start, end, done)
+                    end = done
                 self.add(start, end, rule.kind, 3)
         if self.session.known is not None:
             for found in self.session.known.finditer(bytes(view_of(self.text))):
                 start, end = self._widened(*found.span(1))
                 self.add(start, end, "known", 1)
 
-    def _widened(self, start: int, end: int) -> tuple[int, int]:
+    def _widened(self, start: int, end: int, floor: int = 0) -> tuple[int, int]:
+        """Out to the edges of the token, but not to the left of `floor`."""
         text = self.text
-        while start > 0 and text[start - 1] in _TOKEN_CHARS:
+        while start > floor and text[start - 1] in _TOKEN_CHARS:
             start -= 1
-        while end < len(text) and text[end] in _RIGHT_CHARS:
-            end += 1
+        right = _RIGHT.match(text, end)
+        end = right.end() if right is not None else end
         while end > start and text[end - 1] in ".":
             end -= 1
         return start, end
@@ -240,11 +248,11 @@ class TextScan:
             if not stays:
                 self.add(start, start + (len(label) or len(host)), "host", 4)
 
-    def _ids(self) -> None:
+    def _ids(self, view: bytes) -> None:
         text = self.text
         if '" ' in text:
-            for line in _ACCESS.finditer(text):
-                for found in _ACCESS_ID.finditer(text, *line.span()):
+            for line in _ACCESS.finditer(view):
+                for found in _ACCESS_ID.finditer(text, *line.span(1)):
                     self.pardons.append(found.span(1))
         for found in _SUM_LINE.finditer(text):
             self.pardons.append(found.span(1))
@@ -267,16 +275,18 @@ class TextScan:
                     if not stays:
                         self.add(start, start + len(label), "host", 6)
         for pattern in (_HOST_WORD, _SYSLOG):
-            for match in pattern.finditer(text):
-                name = match[1]
-                if "." not in name and not name.replace("-", "").isdigit() and name.lower() not in LOOPBACK and not PLACEHOLDER.match(text, match.start(1) - 1):
-                    if pattern is _SYSLOG or re.search(r"\d|-", name) or text[match.end(1) : match.end(1) + 1] == ":":
-                        if not re.fullmatch(r"(?i)(?:[a-z]+-)?(?:\d+(?:ms|s|x\d+)?|[a-z]{1,2}\d|http2?|tls1?|h2)", name) and not SELF_EVIDENT.fullmatch(name):
-                            self.add(*match.span(1), "host", 6)
+            for match in pattern.finditer(view):
+                start, end = match.span(1)
+                name, _, port = text[start:end].partition(":")
+                if "." in name or name.lower() in LOOPBACK or name.replace("-", "").isdigit():
+                    continue
+                if pattern is _SYSLOG or not (_NO_HOST.fullmatch(name) or SELF_EVIDENT.fullmatch(name)):
+                    self.add(start, start + len(name), "host", 6)
         if "-" in text:
-            for match in _POD.finditer(text):
-                if not SELF_EVIDENT.match(match[0]) and not self._pardoned(*match.span()):
-                    self.add(*match.span(), "host", 7)
+            for match in _POD.finditer(view):
+                start, end = match.span(1)
+                if not SELF_EVIDENT.match(text[start:end]) and not self._pardoned(start, end):
+                    self.add(start, end, "host", 7)
 
     def _pardoned(self, start: int, end: int) -> bool:
         at = bisect_right(self.pardons, (start, len(self.text))) - 1
@@ -345,13 +355,13 @@ class TextScan:
         if self.depth >= MAX_DEPTH:
             return
         text = self.text
-        for pattern, decode, sign in _ESCAPED:
+        for sign, pattern, decode in _ESCAPED:
             if sign not in text:
                 continue
             pieces: list[str] = []
             places: list[tuple[int, int]] = []
-            for found in pattern.finditer(self._masked()):
-                start, end = found.span()
+            for found in pattern.finditer(view):
+                start, end = found.span(1)
                 plain = decode(text[start:end])
                 if plain != text[start:end]:
                     before = text[max(0, start - 60) : start].rpartition("\n")[2] if text[start - 1 : start] in ("=", ":", " ") and start else ""
@@ -364,23 +374,12 @@ class TextScan:
         if not text.isascii():
             self._invisible()
 
-    def _masked(self) -> str:
-        """The text with what is dealt with blanked."""
-        if _MARK not in self.mask:
-            return self.text
-        out, done = [], 0
-        for found in re.finditer(rb"\x01+", bytes(self.mask)):
-            out += (self.text[done : found.start()], "\x01" * (found.end() - found.start()))
-            done = found.end()
-        out.append(self.text[done:])
-        return "".join(out)
-
     def _invisible(self) -> None:
         """Signs without width, and letters of other alphabets that look like ours, cut a key apart for a pattern."""
         import unicodedata
 
-        for found in re.finditer(r"\S*[^\x00-\x7f]\S*", self._masked()):
-            token = found[0]
+        for found in _NOT_ASCII.finditer(bytes(self.mask)):
+            token = self.text[slice(*found.span(1))]
             plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", token))
             if plain != token and len(token) < 4000 and self.engine.finds(plain, self.depth + 2):
-                self.add(*found.span(), "encoded", 6)
+                self.add(*found.span(1), "encoded", 6)

@@ -16,6 +16,9 @@ _SIGNED = re.compile(
     r"|verify|auth_key|x-oss-[a-z-]+|ossaccesskeyid|q-sign-[a-z-]+|x-tos-[a-z-]+|sign|st|hmac|md5|secure|e|googleaccessid|__token__|jwt|download_token|alt)="
 )
 _CALLBACK = re.compile(r"(?i)callback|webhook|/hooks?[/.]|notify|postback|hooks\.slack|discord(?:app)?\.com/api/webhooks")
+_API_PATH = re.compile(  # says which endpoint, and nothing about whose
+    r"/(?:openai/)?(?:api/)?v\d(?:beta)?/(?:images/(?:generations|edits|variations)|responses|chat/completions|models|embeddings|completions)/?|/?"
+)
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:-]{0,40}")
 _ID_PARENT = re.compile(r"(?i)^(?:tasks?|jobs?|predictions?|requests?|responses|generations?|images|batches|runs?|results?|status|operations?)$")
 _CUSTOMER_PARENT = re.compile(
@@ -48,6 +51,10 @@ def clean_url(url: str, pseudonym: Callable[[str, str], str], value: Callable[[s
     stays, label, suffix = judged(host)
     loopback = host.lower() in LOOPBACK or host == "::1"
     if not stays and not suffix:
+        if _API_PATH.fullmatch(tail):
+            kind = "ip" if is_address(host) else "host"
+            slash = "\\/" if "\\/" in url else "/"
+            return f"{scheme}:{slash}{slash}{pseudonym(kind, host)}{port}{tail.replace('/', slash)}"
         return pseudonym("url", url)
     if _CALLBACK.search(tail) or _SIGNED.search(tail) or _is_callback(tail):
         return pseudonym("url", url)
