@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
     "report": "Write summary.json and one self-contained report.html.",
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",
+    "sanitize": "Take keys, prompts, people and addresses out of a HAR, a log or an error body.",
     "packet": "Write, preview or verify a sanitized escalation packet.",
     "selftest": "Prove our own clocks against a server that knows the truth.",
     "simulate": "Serve the embedded image API on loopback.",

@@ -82,7 +82,7 @@ class Engine:
 
     def key(self, key: str, depth: int) -> str:
         """The name of a field: it may be somebody's address or a token itself."""
-        if len(key) < 3 or re.fullmatch(r"[A-Za-z][a-z_]{0,30}", key) or policy_of(key) is not None and not re.search(r"[@/:\s]|\d{4}", key):
+        if len(key) < 3 or re.fullmatch(r"[A-Za-z][a-z_-]{0,30}", key):
             return key
         return self.text(key, depth + 1, 4)
 

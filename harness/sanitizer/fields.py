@@ -47,6 +47,7 @@ class Field:
     start: int
     end: int
     quoted: bool
+    leading: bool = False
 
 
 def fields(text: str, view: bytes) -> Iterator[Field]:
@@ -97,11 +98,11 @@ def _value(text: str, line_end: int, name: str, policy: str, start: int, begin: 
             return None
         return Field(name, policy, *block, quoted=True)
     simple = name.lower().rpartition("-")[2] if name.startswith("-") else name.lower()
-    if ":" in separator and simple in _GENERIC and not at_start and policy not in ("request_id", "id", "hash"):
+    if ":" in separator and simple in _GENERIC and not at_start and text[start - 1 : start] not in ("'", '"') and policy not in ("request_id", "id", "hash"):
         # a word of a sentence; what looks like a credential is still found by its shape
         if policy != "drop:key" or not re.match(r"\S*[0-9A-Z]\S*(?:$|[\s,;)])", text[begin:line_end][:200]):
             return None
-    wide = not is_option and (at_start or policy in ("drop:prompt", "text", "drop:cookie") or (policy == "drop:key" and _SCHEME.match(text, begin)))
+    wide = not is_option and (at_start or policy in ("drop:prompt", "text", "drop:cookie") or text[start - 1 : start] in ("'", '"') or (policy == "drop:key" and _SCHEME.match(text, begin)))
     end = _unquoted(text, begin, line_end, wide=bool(wide), at_start=at_start)
     if is_option and text[begin : begin + 1] == "-":
         return None
@@ -112,7 +113,7 @@ def _value(text: str, line_end: int, name: str, policy: str, start: int, begin: 
         close = text.find("\\" * depth + text[start - 1], begin, min(line_end, begin + 20_000))
         if close >= 0:
             end = close
-    return Field(name, policy, begin, end, quoted=False) if end > begin else None
+    return Field(name, policy, begin, end, quoted=False, leading=at_start) if end > begin else None
 
 
 def _slashes(text: str, at: int) -> int:

@@ -38,6 +38,13 @@ VENDOR_HOSTS: dict[str, str] = dict.fromkeys(
      "www.google.com", "cloudflare.com", "httpx.readthedocs.io", "urllib3.readthedocs.io", "help.fal.ai"),
     "documentation or a status page that error texts point to",
 )  # fmt: skip
+VENDOR_HOSTS |= dict.fromkeys(
+    ("nginx.ingress.kubernetes.io", "alb.ingress.kubernetes.io", "ingress.kubernetes.io", "kubernetes.io", "k8s.io",
+     "appgw.ingress.kubernetes.io", "service.beta.kubernetes.io", "networking.gke.io", "haproxy.org", "traefik.io",
+     "ingress.haproxy.org", "haproxy-ingress.github.io", "projectcontour.io", "konghq.com", "gateway.networking.k8s.io", "networking.k8s.io",
+     "networking.istio.io", "istio.io", "type.googleapis.com", "cloud.run", "run.googleapis.com", "linkerd.io"),
+    "the prefix of settings: which product, not whose machine",
+)  # fmt: skip
 VENDOR_SUFFIXES: dict[str, str] = dict.fromkeys(
     (".openai.azure.com", ".openai.azure.us", ".cognitiveservices.azure.com", ".services.ai.azure.com",
      ".azure-api.net", ".inference.ai.azure.com", ".api.cognitive.microsoft.com", ".models.ai.azure.com"),

@@ -156,6 +156,8 @@ EXACT: dict[str, str] = {
         result_url output_url image_public_url temp_url response_url cancel_link get_url stream_url"""),
 }  # fmt: skip
 
+_JOINED = {name.replace("_", ""): policy for name, policy in EXACT.items() if "_" in name and len(name) > 7}
+
 # Words that decide for names that are not listed. The first row that fits wins.
 _FIGURE = re.compile(
     r"(?:^|_)(?:ms|s|sec|secs|seconds|us|ns|minutes|hours|bytes|count|counts|total|size|usd|cost|chars|pct|percent|ratio"
@@ -195,19 +197,29 @@ _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("path", re.compile(r"(?:^|_)(?:path|file|dir|directory|folder)$")),
     ("prose", re.compile(r"(?:^|_)(?:message|msg|error|reason|detail|description)$")),
 )  # fmt: skip
+_PARTS = re.compile(r"[.\[\]/:]+")
 _RATE = re.compile(r"(?:^|_)(?:x_)?rate_?limit")
 
 
 @functools.lru_cache(maxsize=100_000)
 def policy_of(name: str) -> str | None:
     """The policy for a name as it was written; null when nothing is known of it."""
-    name = normal(name)
+    tail = _PARTS.split(name[:200].rstrip("[]"))[-1]
+    found = _policy_of(normal(name))
+    if found is None and tail != name:  # app.user, metadata[customer], http.response.header.x-request-id
+        found = _policy_of(normal(tail))
+    return found
+
+
+def _policy_of(name: str) -> str | None:
     if not name:
         return None
     for known in (name, name.removeprefix("x_"), name.removeprefix("http_"), name.removeprefix("sent_http_"),
                   name.removeprefix("upstream_http_"), name.removeprefix("env_"), name.replace("_", "")):  # fmt: skip
         if known in EXACT:
             return EXACT[known]
+    if name.replace("_", "") in _JOINED:  # NEGATIVEPROMPT
+        return _JOINED[name.replace("_", "")]
     if _RATE.search(name):
         return "plain"
     if _FIGURE.search(name):

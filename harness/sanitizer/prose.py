@@ -6,7 +6,7 @@ import re
 
 from harness.sanitizer.rules import compiled
 
-_RUN = compiled(r"((?:[A-Za-z\xff][A-Za-z\xff'-]*[,;]? ){4,}[A-Za-z\xff][A-Za-z\xff'-]*)")
+_RUN = compiled(r"((?:[A-Za-z\xff](?:[A-Za-z\xff-]|'[a-z])*[,;]? ){4,}[A-Za-z\xff](?:[A-Za-z\xff-]|'[a-z])*)")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af][\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff0c\u3001\u3002 ,]{9,}")
 _WORD = re.compile(r"[^\W\d_]+")
 _MACHINE = frozenset(

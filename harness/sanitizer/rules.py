@@ -78,6 +78,7 @@ class Rule:
         true: templates that it must find.
         false: texts that it must leave alone.
         check: a second look at the value, for what a pattern cannot say.
+        unless_after: what must not stand right before the value (24 characters are looked at).
         wide: false when the match is the whole value and must not grow to its token's edges.
     """
 
@@ -89,6 +90,7 @@ class Rule:
     false: tuple[str, ...] = ()
     check: Callable[[str], bool] | None = None
     wide: bool = True
+    unless_after: re.Pattern[str] | None = None
 
     @cached_property
     def program(self) -> Any:

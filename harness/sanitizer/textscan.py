@@ -34,13 +34,14 @@ _DOTTED = compiled(r"((?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+[A-
 _HOST_WORD = compiled(
     r"(?i)(?:^|[\s\[(\"'])(?:host|hostname|upstream|server|node|pod|peer|backend|connect(?:ed|ing)? to|resolv\w+(?: host)?:?|dial tcp|lookup|machine|instance|worker|on host|from host"
     r"|via|could not resolve host:|getaddrinfo \w+|remote host|proxy)[ \"'(:=]{1,3}((?:[a-z0-9]+-)*[a-z]*[0-9-]+[a-z0-9-]*(?::[0-9]{2,5})?|[a-z][a-z0-9-]{2,60}:[0-9]{2,5})(?:[^a-z0-9.-]|$)")
+_LEVEL = re.compile(r"(?i)error|info|warn|warning|debug|trace|fatal|critical|notice|crit|alert|emerg|err|severe|verbose|panic|stderr|stdout")
 _NO_HOST = re.compile(r"(?i)(?:[a-z]+-)?(?:\d+(?:ms|s|x\d+)?|[a-z]{1,2}\d|http2?|tls1?|h2)")
 _SYSLOG = compiled(
     r"(?m)^(?:<\d{1,3}>\d?\s?)?(?:[A-Z][a-z]{2}\s+\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) ([A-Za-z][\w.-]{1,80}) [\w./-]{1,48}(?:\[\d+\])?:? ")
 _POD = compiled(r"(\b[a-z][a-z0-9-]{1,50}-[a-f0-9]{8,10}-[a-z0-9]{5}\b|\b[a-z][a-z0-9-]{2,40}-(?:prod|staging|stage|eu|us|dev|internal|prd)-?[0-9]{1,4}\b)")
 _CALLED = re.compile(
     r"(?i)(?:request|trace|correlation|span|call|job|task|run|generation|prediction|response|ray|transaction|operation|invocation|batch|completion|attempt|idempotency|message|event|unique)"
-    r"[ _-]?(?:id|ids|key|no|uuid|number)?[\"'\])]{0,2}\s?(?:[:=#]|is|was|of)?\s?[\"'(\[<`]{0,2}(?:[\w.-]{1,12}[-_:])?$")
+    r"(?:[ _-]?(?:id|ids|key|no|uuid|number)[\"'\])]{0,2}\s?(?:[:=#]|is|was|of)?\s?[\"'(\[<`]{0,2}|s?(?: |: ?| ?#|=)[\"'\[<`(]?)(?:[\w.-]{1,12}[-_:])?$")
 _HASHED = re.compile(r"(?i)(?:sha-?\d{1,3}|md5|digest|checksum|hash|fingerprint|etag)(?:sum)?[\"'\])]{0,2}\s?(?:[:=]|is|of|\()?\s?[\"'(\[`]{0,2}(?:W/\")?$")
 _SUM_LINE = re.compile(r"(?m)^([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}) [ *](?=[\w.-]{1,80}$)")
 _ACCESS = compiled(r'("(?:[A-Z]{3,8}) [^"\n]*" [0-9]{3} [0-9-]+[^\n]*)')
@@ -113,6 +114,8 @@ class TextScan:
         self._escapes(view)
         if self.prose_words:
             masked = bytearray(view)
+            for span in self.spans:
+                masked[span.start : span.end] = b"\x01" * (span.end - span.start)
             for start, end in prose_spans(text, bytes(masked), self.prose_words):
                 self.add(start, end, "text", 8)
         return self.spans
@@ -177,6 +180,8 @@ class TextScan:
                     continue
                 if rule.check is not None and not rule.check(self.text[start:end]):
                     continue
+                if rule.unless_after is not None and rule.unless_after.search(self.text[max(0, start - 24) : start]):
+                    continue
                 if rule.wide:
                     start, done = self._widened(start, end, done)
                     end = done
@@ -220,7 +225,7 @@ class TextScan:
                 self._pardon(policy, start, end)
             elif policy == "host":
                 self._host_field(start, end)
-            elif policy == "text" and field.quoted and not re.match(r"\s*[\[{]", value):
+            elif policy == "text" and (field.quoted or field.leading) and not re.match(r"\s*[\[{]", value):
                 if re.search(r"[A-Za-z]{2}", value) and not value.strip().isdigit():
                     self.add(start, end, "prompt", 2)
             elif policy == "image" and (len(value) > 200 or re.match(r"@|data:|https?:", value)) and field.quoted:
@@ -279,6 +284,8 @@ class TextScan:
                 start, end = match.span(1)
                 name, _, port = text[start:end].partition(":")
                 if "." in name or name.lower() in LOOPBACK or name.replace("-", "").isdigit():
+                    continue
+                if _LEVEL.fullmatch(name):
                     continue
                 if pattern is _SYSLOG or not (_NO_HOST.fullmatch(name) or SELF_EVIDENT.fullmatch(name)):
                     self.add(start, start + len(name), "host", 6)
