@@ -170,6 +170,8 @@ class Engine:
             return self.leaf_text(value, "", 1, 4)
         if policy == "drop:ip" and value.strip() in LOOPBACK:
             return value
+        if policy == "drop:ip":  # of a list of hops each is a value of its own
+            return re.sub(r"[^\s,;]+", lambda hop: hop[0] if PLACEHOLDER.fullmatch(hop[0]) else self.session.pseudonym("ip", hop[0]), value)
         return value[:start] + self.session.pseudonym(policy[5:], value[start:end]) + value[end:]
 
     def leaf_text(self, value: str, name: str, depth: int, words: int) -> str:

@@ -27,7 +27,7 @@ _SCHEME = re.compile(
 )
 _HARMLESS = re.compile(
     r"(?i)(?:null|none|nil|true|false|undefined|yes|no|on|off|\$\{?[A-Za-z_]\w*(?::[?-][^}\s]*)?\}?|os\.\w+.*|process\.env\.\w+|%s|\*{3,}|\[?redacted\]?"
-    r"|<[a-z_ -]{1,30}>|\.{3}|…|-|\"\"|''|\{\}|\[\]|\{\{.*\}\}|empty|missing|present|set|unset|hidden|x{3,}|~)"
+    r"|<[a-z_ -]{1,30}>|\.{3}|…|-|\"\"|''|\{\}|\[\]|\{\{[^}]*\}\}|\{[A-Za-z_][\w.]*\}|empty|missing|present|set|unset|hidden|x{3,}|~)"
 )
 # Without quotes these words stand before a colon in sentences too ("invalid content: …").
 _GENERIC = frozenset(

@@ -96,7 +96,7 @@ def public_suffix(host: str) -> str:
 def judged(host: str) -> tuple[bool, str, str]:
     """(may stay whole, part to replace, part that stays) of a host that is known to be one."""
     folded = host.lower().rstrip(".")
-    if folded in VENDOR_HOSTS or folded in LOOPBACK or _REGIONAL.fullmatch(folded):
+    if folded in VENDOR_HOSTS or f".{folded}" in VENDOR_SUFFIXES or folded in LOOPBACK or _REGIONAL.fullmatch(folded):
         return True, "", host
     for suffix in VENDOR_SUFFIXES:
         if folded.endswith(suffix) and len(folded) > len(suffix):

@@ -88,7 +88,7 @@ EXACT: dict[str, str] = {
         user_api_key_hash user_api_key_alias hashed_api_key litellm_api_key"""),
     **_each("drop:cookie", """cookie cookies set_cookie set_cookie2 cookie2 session sessionid session_id sid x_session_id
         session_key phpsessid jsessionid connect_sid asp_net_sessionid laravel_session ci_session cf_bm cfuvid
-        cf_clearance awsalb awsalbcors affinity gclid fbclid _ga ga_client_id visitor_id device_id x_device_id
+        cf_clearance awsalb awsalbcors affinity gclid fbclid ga_client_id visitor_id device_id x_device_id
         openai_session_id oai_device_id oai_did analytics_id anonymous_id user_session browser_id"""),
     **_each("drop:prompt", """prompt prompts negative_prompt revised_prompt system_prompt user_prompt image_prompt
         original_prompt full_prompt final_prompt prompt_text text_prompt prompt_en instructions instruction caption
@@ -185,7 +185,7 @@ _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("drop:account", re.compile(
         r"(?:^|_)(?:customer|tenant|organization|organisation|org|workspace|account|acct|accountid|subscription|channel|pool"
         r"|patient|employee|merchant|guild|deployment|project|team|company|member)(?:s)?(?:_(?:id|ids|name|names|no|nr|number"
-        r"|ref|uuid|guid|key|alias|email|label|slug|code|title|owner|in_use|used|picked|chosen|member|members))?$")),
+        r"|ref|uuid|guid|key|alias|email|label|slug|code|title|owner|in_use|used|picked|chosen|member|members)){0,2}$")),
     ("drop:user", re.compile(r"(?:^|_)(?:user|username|login|owner|person|contact|first|last|full|display)(?:_(?:id|ids|name|names|uuid|ref|key|label|hash_salt))$")),
     ("drop:host", re.compile(r"(?:^|_)(?:hostname|fqdn|podname|nodename|hosts)$|(?:^|_)(?:pod|node|container|machine|instance)_(?:name|id|ip)$")),
     ("host", re.compile(r"(?:^|_)(?:host|upstream|backend)$")),

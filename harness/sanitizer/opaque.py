@@ -77,7 +77,7 @@ def _is_opaque(token: str) -> bool:
         size = len(part)
         if not size:
             continue
-        if part.isdigit():
+        if part.rstrip("eE").isdigit():
             known += size if size <= 6 else 0
             continue
         if size >= 8 and _HEX.fullmatch(part) and not part.isalpha():

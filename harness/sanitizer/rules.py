@@ -40,7 +40,7 @@ OPTIONS.encoding = re2.Options.Encoding.LATIN1
 OPTIONS.log_errors = False
 OPTIONS.max_mem = 64 << 20
 
-_OPEN = re.compile(r"\{(\d+),\}")
+_OPEN = re.compile(r"\{(\d+),\}(?=[)|]|$)")
 
 
 def expand(template: str, seed: int = 1) -> str:
@@ -79,6 +79,7 @@ class Rule:
         false: texts that it must leave alone.
         check: a second look at the value, for what a pattern cannot say.
         unless_after: what must not stand right before the value (24 characters are looked at).
+        after: what must stand there.
         wide: false when the match is the whole value and must not grow to its token's edges.
     """
 
@@ -91,6 +92,7 @@ class Rule:
     check: Callable[[str], bool] | None = None
     wide: bool = True
     unless_after: re.Pattern[str] | None = None
+    after: re.Pattern[str] | None = None
 
     @cached_property
     def program(self) -> Any:

@@ -182,6 +182,8 @@ class TextScan:
                     continue
                 if rule.unless_after is not None and rule.unless_after.search(self.text[max(0, start - 24) : start]):
                     continue
+                if rule.after is not None and not rule.after.search(self.text[max(0, start - 24) : start]):
+                    continue
                 if rule.wide:
                     start, done = self._widened(start, end, done)
                     end = done
@@ -219,6 +221,10 @@ class TextScan:
                 if kind in ("account", "user") and not field.quoted and not re.match(r"[\w\xff-\U0010ffff@-]", value):
                     continue
                 if kind in ("user", "account") and value.lower() in ("error", "agent", "not", "is", "has", "was", "and", "or", "the", "a"):
+                    continue
+                if kind == "ip":  # of a list of hops each is a value of its own
+                    for hop in re.finditer(r"[^\s,;]+", text[part[0] : part[1]]):
+                        self.add(part[0] + hop.start(), part[0] + hop.end(), kind, 2)
                     continue
                 self.add(*part, kind, 2)
             elif policy in ("request_id", "id", "hash"):
