@@ -9,7 +9,9 @@ import click
 
 
 @click.command("sanitize")
-@click.argument("source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument(
+    "source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to stdout.")
 @click.option("--report", is_flag=True, help="Say on stderr how many values of each kind were replaced; never which.")
 @click.option(

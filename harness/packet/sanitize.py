@@ -31,9 +31,7 @@ class Sanitized:
     counts: Mapping[str, int]
 
 
-def sanitize(
-    text: str, *, salt: bytes | None = None, known: Iterable[str] = (), form: str = "auto"
-) -> str:
+def sanitize(text: str, *, salt: bytes | None = None, known: Iterable[str] = (), form: str = "auto") -> str:
     """The text without keys, prompts, images, people, addresses and paths; ids, figures and words of a diagnosis stay.
 
     Args:

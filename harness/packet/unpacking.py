@@ -18,8 +18,10 @@ _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
 )  # fmt: skip
 _MAGIC = (
-    (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"), (b"RIFF", "an image or sound"),
-    (b"%PDF", "a PDF"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x7fELF", "a program"),
+    (b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"),
+    (b"RIFF", "an image or sound"),
+    (b"%PDF", "a PDF"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"),
+    (b"\x7fELF", "a program"),
     (b"SQLite format 3", "a database"), (b"7z\xbc\xaf", "7z"), (b"Rar!", "rar"),
 )  # fmt: skip
 

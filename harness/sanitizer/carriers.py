@@ -44,7 +44,11 @@ def form_of(text: str) -> str:
 
 def is_multipart(text: str) -> bool:
     """Whether parts with a disposition stand between lines of one boundary."""
-    return "--" in text and _DISPOSITION.search(text) is not None and re.search(r"(?m)^--[^\s]{1,200}\r?$", text) is not None
+    return (
+        "--" in text
+        and _DISPOSITION.search(text) is not None
+        and re.search(r"(?m)^--[^\s]{1,200}\r?$", text) is not None
+    )
 
 
 def multipart(text: str, engine: Engine) -> str:
@@ -65,7 +69,11 @@ def multipart(text: str, engine: Engine) -> str:
             continue
         head, gap, body = piece[: match.start()], match[0], piece[match.end() :]
         name = _PART_NAME.search(re.sub(r"(?i)filename", "file_", head))
-        out += (engine.text(head, 1), gap, _body(body, name[1] if name else "", _FILE_NAME.search(head) is not None, engine))
+        out += (
+            engine.text(head, 1),
+            gap,
+            _body(body, name[1] if name else "", _FILE_NAME.search(head) is not None, engine),
+        )
     return "".join(out)
 
 
@@ -74,7 +82,11 @@ def _boundary(piece: str, line: str, engine: Engine) -> str:
     word = line.lstrip("-")
     from harness.sanitizer.session import PLACEHOLDER
 
-    if re.fullmatch(r"(?i)(?:WebKitFormBoundary|-*)[A-Za-z0-9]{0,70}", word) and not PLACEHOLDER.search(word) and len(word) < 100:
+    if (
+        re.fullmatch(r"(?i)(?:WebKitFormBoundary|-*)[A-Za-z0-9]{0,70}", word)
+        and not PLACEHOLDER.search(word)
+        and len(word) < 100
+    ):
         cleaned = engine.session.pseudonym("opaque", word) if len(word) >= 16 else word
         return piece.replace(word, cleaned)
     return engine.text(piece, 1)
@@ -95,7 +107,7 @@ def _body(body: str, name: str, is_file: bool, engine: Engine) -> str:
 
 
 def blocks(text: str, size: int) -> Iterator[str]:
-    """The text in blocks of whole lines of about `size` characters. What spans lines (a PEM, a YAML block) is not cut."""
+    """The text in blocks of whole lines of about `size` characters. What spans lines (PEM, YAML) is not cut."""
     at = 0
     while at < len(text):
         end = min(len(text), at + size)
@@ -110,7 +122,9 @@ def blocks(text: str, size: int) -> Iterator[str]:
                 if close >= 0:
                     line = text.find("\n", close)
                     end = len(text) if line < 0 else line + 1
-            while end < len(text) and text[end] in " \t" and end - at < 4 * size:  # lines further in belong to the one above
+            while (
+                end < len(text) and text[end] in " \t" and end - at < 4 * size
+            ):  # lines further in belong to the one above
                 line = text.find("\n", end)
                 end = len(text) if line < 0 else line + 1
         yield text[at:end]
@@ -122,4 +136,10 @@ def _inside_a_line(text: str, end: int, limit: int) -> int:
     stop = text.find("\n", end, limit)
     if stop >= 0:
         return stop
-    return len(text) - 1 if len(text) <= limit else text.rfind(" ", end, limit) if text.rfind(" ", end, limit) > 0 else len(text) - 1
+    return (
+        len(text) - 1
+        if len(text) <= limit
+        else text.rfind(" ", end, limit)
+        if text.rfind(" ", end, limit) > 0
+        else len(text) - 1
+    )

@@ -1,7 +1,7 @@
 """JSON as it stands: every string and number is found with its place, and only what must change is changed.
 
-Nothing is parsed and printed anew, so figures keep their digits, blanks stay, and a key that is there twice is looked at
-twice. Works on a stack, so depth costs nothing.
+Nothing is parsed and printed anew, so figures keep their digits, blanks stay, and a key that is there twice is looked
+at twice. Works on a stack, so depth costs nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_DEPTH = 100
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[\[\]{}:,]|true|false|null|NaN|-?Infinity', re.DOTALL)
+_TOKEN = re.compile(
+    r'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[\[\]{}:,]|true|false|null|NaN|-?Infinity', re.DOTALL
+)
 _NAME_KEYS = ("name", "key", "header", "field", "k", "attribute", "property", "Name", "Key")
 _VALUE_KEYS = frozenset({"value", "val", "v", "values", "Value"})
 _OTLP = frozenset({"stringValue", "intValue", "doubleValue", "boolValue", "bytesValue", "string_value", "int_value"})

@@ -24,7 +24,25 @@ _HARMLESS = re.compile(r"[A-Za-z][a-z]{0,11}(?:[ _-][a-z]{1,10}){0,2}|[-+]?[0-9]
 _QUERY = re.compile(r"[\w.\-%\[\]]{1,80}=[^\s]*(?:&[\w.\-%\[\]]{1,80}=[^\s]*)+")
 _SECRET_KINDS = frozenset({"key", "cookie"})
 _INHERITED = frozenset({"key", "cookie", "account", "user", "person", "host", "prompt", "email", "phone", "url"})
-_LABELS = frozenset({"id", "name", "value", "slug", "title", "label", "key", "data", "text", "alias", "ref", "code", "number", "uuid", "message"})
+_LABELS = frozenset(
+    {
+        "id",
+        "name",
+        "value",
+        "slug",
+        "title",
+        "label",
+        "key",
+        "data",
+        "text",
+        "alias",
+        "ref",
+        "code",
+        "number",
+        "uuid",
+        "message",
+    }
+)
 _NUMBER_KINDS = frozenset({"account", "user", "phone", "key", "person", "cookie", "ip"})
 
 
@@ -59,7 +77,9 @@ class Engine:
         """A JSON text."""
         if depth > MAX_DEPTH:
             return '"<cut:00000000>"' if not PLACEHOLDER.search(text) or len(text) > 60 else text
-        return clean_json(text, lambda value, place: self.leaf(value, place, depth), lambda key: self.key(key, depth), self.number)
+        return clean_json(
+            text, lambda value, place: self.leaf(value, place, depth), lambda key: self.key(key, depth), self.number
+        )
 
     def text(self, text: str, depth: int, prose_words: int = PROSE_WORDS) -> str:
         """Free text."""
@@ -116,9 +136,9 @@ class Engine:
         if own is None or normal(place.name) in _LABELS:
             for index, name in enumerate(place.above):
                 policy = policy_of(name) if name else None
-                if policy is not None and policy.startswith("drop:") and policy[5:] in _INHERITED:
-                    if own is None or policy[5:] != "prompt":
-                        return policy
+                kind = policy[5:] if policy is not None and policy.startswith("drop:") else ""
+                if kind in _INHERITED and (own is None or kind != "prompt"):
+                    return policy
                 if policy is not None and index and not policy.startswith("drop"):
                     break
         return own
@@ -128,9 +148,8 @@ class Engine:
         stripped = value.strip()
         if not stripped or PLACEHOLDER.fullmatch(stripped):
             return value
-        if policy is None or policy in ("plain", "prose", "id", "hash"):
-            if _HARMLESS.fullmatch(value):
-                return value
+        if (policy is None or policy in ("plain", "prose", "id", "hash")) and _HARMLESS.fullmatch(value):
+            return value
         if policy is not None and policy.startswith("drop:"):
             return self._dropped(value, policy)
         if policy in ("request_id", "id", "hash") and self.is_id(policy, stripped):
@@ -140,19 +159,35 @@ class Engine:
             if stays or stripped.lower() in LOOPBACK:
                 return value
             return self.session.pseudonym("host", label) + rest + stripped[len(stripped.partition(":")[0]) :]
-        har_body = "mimeType" in place.siblings or (place.above and place.above[0] in ("postData", "content") and place.name == "text" and "mimeType" in place.siblings)
+        har_body = "mimeType" in place.siblings or (
+            place.above
+            and place.above[0] in ("postData", "content")
+            and place.name == "text"
+            and "mimeType" in place.siblings
+        )
         if policy == "text" and not har_body and not self._structured(stripped):
             return self.session.pseudonym("prompt", value) if has_words(stripped) else self.text(value, depth + 1)
-        if policy == "image" and not self._structured(stripped):
-            if re.fullmatch(r"[A-Za-z0-9+/_=\s\\-]{64,}", value) or re.match(r"(?i)data:|https?:|/|[a-z]:\\|file:", stripped) or len(value) > 2000:
-                return self.session.pseudonym("image", value)
+        if (
+            policy == "image"
+            and not self._structured(stripped)
+            and (
+                re.fullmatch(r"[A-Za-z0-9+/_=\s\\-]{64,}", value)
+                or re.match(r"(?i)data:|https?:|/|[a-z]:\\|file:", stripped)
+                or len(value) > 2000
+            )
+        ):
+            return self.session.pseudonym("image", value)
         words = {"prose": 6, "plain": 6, "id": 3, "hash": 3}.get(policy or "", 4)
-        if (place.name == "text" or place.name == "body") and har_body and re.fullmatch(r"[A-Za-z0-9+/=\s]{64,}", value):
+        if (
+            (place.name == "text" or place.name == "body")
+            and har_body
+            and re.fullmatch(r"[A-Za-z0-9+/=\s]{64,}", value)
+        ):
             return self.session.pseudonym("image", value)
         return self.leaf_text(value, place.name, depth, words)
 
     def _structured(self, text: str) -> bool:
-        return text[:1] in "{[\"" and len(text) > 1 and _safe_is_json(text)
+        return text[:1] in '{["' and len(text) > 1 and _safe_is_json(text)
 
     def _dropped(self, value: str, policy: str) -> str:
         part = secret_part(value, 0, len(value), policy)
@@ -171,7 +206,11 @@ class Engine:
         if policy == "drop:ip" and value.strip() in LOOPBACK:
             return value
         if policy == "drop:ip":  # of a list of hops each is a value of its own
-            return re.sub(r"[^\s,;]+", lambda hop: hop[0] if PLACEHOLDER.fullmatch(hop[0]) else self.session.pseudonym("ip", hop[0]), value)
+            return re.sub(
+                r"[^\s,;]+",
+                lambda hop: hop[0] if PLACEHOLDER.fullmatch(hop[0]) else self.session.pseudonym("ip", hop[0]),
+                value,
+            )
         return value[:start] + self.session.pseudonym(policy[5:], value[start:end]) + value[end:]
 
     def leaf_text(self, value: str, name: str, depth: int, words: int) -> str:
@@ -188,7 +227,9 @@ class Engine:
             return clean_query(value, self.parameter(depth + 1))
         if len(value) > 2 * BLOCK_CHARS:
             return "".join(self.lines(value, depth + 1))
-        opaque = " " not in stripped and len(stripped) >= 16 and is_opaque(stripped) and not SELF_EVIDENT.fullmatch(stripped)
+        opaque = (
+            " " not in stripped and len(stripped) >= 16 and is_opaque(stripped) and not SELF_EVIDENT.fullmatch(stripped)
+        )
         if opaque and re.fullmatch(r"[A-Za-z0-9+/_=-]+", stripped):
             return self.session.pseudonym("opaque", value)
         del name
@@ -222,7 +263,9 @@ class Engine:
         if shape.fullmatch(value) is None or (decoded(value) is not None and not value.isdigit()):
             return False
         if policy == "request_id" and not (ID_SHAPES.fullmatch(value) or HASHES.fullmatch(value)):
-            return self.text(value.replace("=", "-").replace(":", "-"), MAX_DEPTH - 1, 0) is not None and not self._breaks_a_rule(value)
+            return self.text(
+                value.replace("=", "-").replace(":", "-"), MAX_DEPTH - 1, 0
+            ) is not None and not self._breaks_a_rule(value)
         return not self._breaks_a_rule(value)
 
     def _breaks_a_rule(self, value: str) -> bool:
@@ -232,7 +275,9 @@ class Engine:
             if rule.needles and not any(needle in lowered for needle in self.needles[rule.id]):
                 continue
             found = rule.program.search(view)
-            if found is not None and (rule.check is None or rule.check(value[slice(*found.span(1 if rule.program.groups else 0))])):
+            if found is not None and (
+                rule.check is None or rule.check(value[slice(*found.span(1 if rule.program.groups else 0))])
+            ):
                 return True
         return False
 

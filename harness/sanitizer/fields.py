@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.sanitizer.names import policy_of
 from harness.sanitizer.rules import compiled
+from harness.sanitizer.words import words
 
 _ASSIGNED = compiled(
     r"([A-Za-z_$\xff][\w.\-$\xff]*(?:\[[\w\-]*\])*)"
@@ -27,14 +28,15 @@ _SCHEME = re.compile(
 )
 _HARMLESS = re.compile(
     r"(?i)(?:null|none|nil|true|false|undefined|yes|no|on|off|\$\{?[A-Za-z_]\w*(?::[?-][^}\s]*)?\}?|os\.\w+.*|process\.env\.\w+|%s|\*{3,}|\[?redacted\]?"
-    r"|<[a-z_ -]{1,30}>|\.{3}|…|-|\"\"|''|\{\}|\[\]|\{\{[^}]*\}\}|\{[A-Za-z_][\w.]*\}|empty|missing|present|set|unset|hidden|x{3,}|~)"
+    r"|<[a-z_ -]{1,30}>|\.{3}|…|-|\"\"|''|\{\}|\[\]|\{\{[^}]*\}\}|\{[A-Za-z_][\w.]*\}"
+    r"|empty|missing|present|set|unset|hidden|x{3,}|~)"
 )
 # Without quotes these words stand before a colon in sentences too ("invalid content: …").
-_GENERIC = frozenset(
+_GENERIC = words(
     """content system subject question completion suffix text input inputs messages instruction instructions negative
     sub team company state user project account tenant customer channel pool client session node instance
     image output result data name address contact sender recipient author resource case auth token password secret
-    pass key signature sig proxy hook callback webhook namespace cluster peer""".split()
+    pass key signature sig proxy hook callback webhook namespace cluster peer"""
 )
 
 
@@ -79,7 +81,9 @@ def fields(text: str, view: bytes) -> Iterator[Field]:
                 yield field
 
 
-def _value(text: str, line_end: int, name: str, policy: str, start: int, begin: int, separator: str, is_option: bool) -> Field | None:
+def _value(
+    text: str, line_end: int, name: str, policy: str, start: int, begin: int, separator: str, is_option: bool
+) -> Field | None:
     if line_end > begin and text[line_end - 1] == "\r":
         line_end -= 1
     quoted = _quoted(text, begin, line_end, wide=policy.startswith("drop") or policy in ("text", "image"))
@@ -90,19 +94,34 @@ def _value(text: str, line_end: int, name: str, policy: str, start: int, begin: 
     line_start = text.rfind("\n", max(0, start - 80), start) + 1
     near = line_start > 0 or start < 80
     lead = text[line_start:start] if near else text[start - 2 : start]
-    at_start = near and len(lead) < 60 and re.fullmatch(
-        r"\s*(?:[-*<>#$+]\s{0,8})*(?:export |set |env |ENV |ARG |setenv |-H ?|--header |[\"'`])*\s*", lead) is not None
-    if (at_start or separator.strip() == ":") and _BLOCK.match(text[begin:line_end]) or (begin == line_end and at_start):
+    at_start = (
+        near
+        and len(lead) < 60
+        and re.fullmatch(
+            r"\s*(?:[-*<>#$+]\s{0,8})*(?:export |set |env |ENV |ARG |setenv |-H ?|--header |[\"'`])*\s*", lead
+        )
+        is not None
+    )
+    if ((at_start or separator.strip() == ":") and _BLOCK.match(text[begin:line_end])) or (
+        begin == line_end and at_start
+    ):
         block = _block(text, line_start, line_end, begin == line_end)
         if block is None:
             return None
         return Field(name, policy, *block, quoted=True)
     simple = name.lower().rpartition("-")[2] if name.startswith("-") else name.lower()
-    if ":" in separator and simple in _GENERIC and not at_start and text[start - 1 : start] not in ("'", '"') and policy not in ("request_id", "id", "hash"):
-        # a word of a sentence; what looks like a credential is still found by its shape
-        if policy != "drop:key" or not re.match(r"\S*[0-9A-Z]\S*(?:$|[\s,;)])", text[begin:line_end][:200]):
-            return None
-    wide = not is_option and (at_start or policy in ("drop:prompt", "text", "drop:cookie") or text[start - 1 : start] in ("'", '"') or (policy == "drop:key" and _SCHEME.match(text, begin)))
+    in_a_sentence = (
+        ":" in separator and simple in _GENERIC and not at_start and text[start - 1 : start] not in ("'", '"')
+    )
+    credential = policy == "drop:key" and re.match(r"\S*[0-9A-Z]\S*(?:$|[\s,;)])", text[begin:line_end][:200])
+    if in_a_sentence and policy not in ("request_id", "id", "hash") and not credential:
+        return None
+    wide = not is_option and (
+        at_start
+        or policy in ("drop:prompt", "text", "drop:cookie")
+        or text[start - 1 : start] in ("'", '"')
+        or (policy == "drop:key" and _SCHEME.match(text, begin))
+    )
     end = _unquoted(text, begin, line_end, wide=bool(wide), at_start=at_start)
     if is_option and text[begin : begin + 1] == "-":
         return None

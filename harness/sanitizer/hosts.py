@@ -1,10 +1,13 @@
 """Hosts that may be named, each with its reason. Every other host is somebody's, and is replaced."""
 
+# ruff: noqa: E501 - tables
 from __future__ import annotations
 
 import functools
 import ipaddress
 import re
+
+from harness.sanitizer.words import words
 
 # host → why it may stay. A name that begins with a dot stands for everything below it, and the label in front of it is
 # a customer's own (a resource, a tenant): that label alone is replaced.
@@ -60,23 +63,23 @@ _REGIONAL = re.compile(
 )
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "[::1]", "::1", "localhost.localdomain"})
 
-INTERNAL_SUFFIXES = frozenset(
+INTERNAL_SUFFIXES = words(
     """internal local localdomain lan corp intranet home private svc cluster test example invalid intern prod staging
-    stage dev-internal consul docker arpa ts node vpc vpn priv backend mesh""".split()
+    stage dev-internal consul docker arpa ts node vpc vpn priv backend mesh"""
 )
 # Public suffixes that are also words of code and file endings: "self.name", "main.py" and "event.id" are not hosts.
-_ALSO_WORDS = frozenset(
+_ALSO_WORDS = words(
     """py sh rs md zip pl ps so cc mov id info run name host page zone link log is in at to do me my no so id as am it be by
     us la id ms st pm am tv ac la sc gg pics bot app data java php cs ts js go rb net text day date time total call send
     open close works works media video image images style ink map save game games cash prof pro post mobi int cloud read
     select next store report fail failed error limit foundation support services systems network online live stream click
     watch show cool new now one plus yes top win work world zip fyi how like kim et al direct channel pub
     space site website web tech tools team swiss sucks
-    """.split()
+    """
 )
-_FIRM = frozenset(
+_FIRM = words(
     """com org net io de fr uk eu ch at nl it es pl se dk fi no be cz jp cn kr in br ca au ru dev ai co edu gov mil us
-    cloud app xyz tech online site store shop me tv biz info""".split()
+    cloud app xyz tech online site store shop me tv biz info"""
 )
 
 
@@ -111,8 +114,11 @@ def looks_like_host(name: str) -> bool:
     last = labels[-1]
     if len(labels) < 2 or not all(labels) or last.isdigit():
         return False
-    if last in INTERNAL_SUFFIXES and (last not in ("test", "example", "home", "node", "backend", "ts", "prod", "local", "private", "docker", "stage")
-                                      or len(labels) > 2 or last in ("local", "test", "example", "prod")):
+    if last in INTERNAL_SUFFIXES and (
+        last not in ("test", "example", "home", "node", "backend", "ts", "prod", "local", "private", "docker", "stage")
+        or len(labels) > 2
+        or last in ("local", "test", "example", "prod")
+    ):
         return not (len(labels) == 2 and last in ("node", "test", "private"))
     if not last.isalpha():
         return False

@@ -5,6 +5,7 @@
 ``plain``        a figure or a word: inspected         null: unknown, inspected strictly
 """
 
+# ruff: noqa: E501 - tables
 from __future__ import annotations
 
 import functools

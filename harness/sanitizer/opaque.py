@@ -7,10 +7,12 @@ import binascii
 import functools
 import re
 
+from harness.sanitizer.words import words
+
 MIN_CHARS = 16
 
 # Pairs of letters that make up nine tenths of English and of technical words. A random run holds few of them.
-_PAIRS = frozenset(
+_PAIRS = words(
     """th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic
     ne ea ra ce li ch ll be ma si om ur ca el ta la ns di fo ho pe ec pr no ct us ac ot il tr ly nc et ut ss so rs un lo
     wa ge ie wh ee wi em ad ol rt po we na ul ni ts mo ow pa im mi ai sh ir su id os iv ia am fi ci vi pl ig tu ev ld ry
@@ -19,13 +21,15 @@ _PAIRS = frozenset(
     ib tl ny ki rk ys ob mm fu ph og ms ye ud mb ip ub oi rl gu dr hr cc tw ft wn nu af hu nn eo vo rv nf xp gn sm fl iz
     ok nl my gl aw ju oa eq sy sl ps jo lf nv je nk kn gs dy hy ze ks xt bs ik dd pt rp sk xi oe oy ws lv dl rf eu dg wr
     xa yi nm eb rw lk eh gp ug kb js px ux ix nx db ax tp ct ml ck nc fs ps cs ds ls rs ns ms ts bs gs ks xx op ng ht
-    """.split()
+    """
 )
 _SPLIT = re.compile(r"[-_/+=.~:%]+")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_DATE = re.compile(r"(?:19|20)\d{2}-?[01]\d-?[0-3]\d(?:[T_-]?[0-2]\d[:-]?[0-5]\d(?:[:-]?[0-5]\d(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
+_DATE = re.compile(
+    r"(?:19|20)\d{2}-?[01]\d-?[0-3]\d(?:[T_-]?[0-2]\d[:-]?[0-5]\d(?:[:-]?[0-5]\d(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+)
 
 # Shapes that belong to request ids alone and identify an exchange, wherever they stand.
 SELF_EVIDENT = re.compile(

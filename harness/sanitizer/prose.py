@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 
 from harness.sanitizer.rules import compiled
+from harness.sanitizer.words import words
 
 _RUN = compiled(r"((?:[A-Za-z\xff](?:[A-Za-z\xff-]|'[a-z])*[,;]? ){4,}[A-Za-z\xff](?:[A-Za-z\xff-]|'[a-z])*)")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af][\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff0c\u3001\u3002 ,]{9,}")
+_CJK = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af][\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff0c\u3001\u3002 ,]{9,}"
+)
 _WORD = re.compile(r"[^\W\d_]+")
-_MACHINE = frozenset(
+_MACHINE = words(
     """error errors failed failure failing fail timeout timeouts timed limit limits limited exceeded exceeds request
     requests requested response responses connection connections connect connected connecting refused reset closed
     upstream downstream server servers client retry retries retrying retried rate quota invalid unsupported unknown
     parameter parameters param required missing api http https tls ssl certificate handshake socket proxy gateway header
     headers body status code exception traceback unauthorized forbidden denied unavailable overloaded capacity
-    organization billing rejected moderation safety violated policy deprecated endpoint host resolve dns buffer buffering
+    organization billing rejected moderation safety violated policy deprecated endpoint host resolve dns buffer
+    buffering
     stream streaming bytes payload content-type json parse parsing decode decoding cache deployment model models
     aborted cancelled canceled terminated expired token tokens authentication permission permissions access account
     configured configuration config worker workers process thread threads queue queued pending attempt attempts
@@ -25,9 +29,11 @@ _MACHINE = frozenset(
     integer expected value values object array type format verified verify verification credential credentials incorrect
     provided exist exists found instance started starting stopped listening port layer hop measurement clock deadline
     because network internet temporarily try later again exhausted usage budget fallback cooldown route routing
-    loaded downloading download uploaded upload latency duration elapsed seconds milliseconds minutes transient""".split()
+    loaded downloading download uploaded upload latency duration elapsed seconds milliseconds minutes transient"""
 )
-_MACHINE_CJK = re.compile("错误|超时|请求|失败|渠道|限制|重试|上游|无效|令牌|额度|服务|连接|エラー|失敗|タイムアウト|오류|시간")
+_MACHINE_CJK = re.compile(
+    "错误|超时|请求|失败|渠道|限制|重试|上游|无效|令牌|额度|服务|连接|エラー|失敗|タイムアウト|오류|시간"
+)
 
 
 def is_machine_talk(text: str) -> bool:

@@ -1,8 +1,8 @@
 """What a rule is: one row of data with its pattern and its examples, true and false.
 
 Patterns are RE2 (linear in the text, no look-around) over bytes that stand one for one for the characters of the text:
-a character outside ASCII is the byte 0xff. Group 1 is the value; without a group the whole match is. A hit is widened to
-the edges of its token by the scanner, so a pattern needs to be sure of the start and no more.
+a character outside ASCII is the byte 0xff. Group 1 is the value; without a group the whole match is. A hit is widened
+to the edges of its token by the scanner, so a pattern needs to be sure of the start and no more.
 
 Examples are templates, so that nothing in this repository is shaped like a key: ``{b:20}`` is twenty random letters and
 digits (see `ALPHABETS`), expanded by `expand` from a seed.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 ALPHABETS = {
     "A": string.ascii_uppercase + string.digits,
@@ -97,4 +97,6 @@ class Rule:
     @cached_property
     def program(self) -> Any:
         """Compiled once. A wide rule's open end is cut short: the token's edges are found faster without captures."""
-        return compiled(_OPEN.sub(lambda found: f"{{{found[1]},{int(found[1]) + 8}}}", self.pattern) if self.wide else self.pattern)
+        return compiled(
+            _OPEN.sub(lambda found: f"{{{found[1]},{int(found[1]) + 8}}}", self.pattern) if self.wide else self.pattern
+        )

@@ -1,11 +1,13 @@
 """People, accounts, addresses, paths, pictures: what is private without being a key. One row a shape."""
 
+# ruff: noqa: E501 - a row is a line
 from __future__ import annotations
 
 import ipaddress
 import re
 
 from harness.sanitizer.rules import Rule
+from harness.sanitizer.words import words
 
 HARMLESS_ADDRESSES = frozenset({"127.0.0.1", "0.0.0.0", "::1", "::"})
 
@@ -58,10 +60,21 @@ def _account(value: str) -> bool:
     return re.search(r"[0-9]|[a-z][A-Z]|[A-Z]{2}", tail) is not None
 
 
+_USER_WORDS = words(
+    """agent error errors not request requests id ids limit limits message messages input data name was has had is are
+    who that and or the a an of in on at to from for by with must may can cannot should experience action actions
+    facing account rejected cancelled canceled aborted quota prompt prompts content role type group session timeout
+    closed disconnected connected hung key side code space mode defined provided supplied configuration config info
+    feedback interface rate tier access authentication auth token none null true false nobody failed
+    failure success required service services page url flow event events count cache facing-timeout org organization"""
+)
+
 _L = r"(?:^|[^A-Za-z0-9])"
 _SEG = r"[\w.$~@+%=,#\-\xff]"
-_FS = (r"home|Users|root|var|srv|opt|mnt|tmp|private|data|work|workspace|workspaces|app|apps|etc|usr|Library|Volumes|"
-       r"export|nfs|media|run|proc|code|src|builds?|github|runner|vercel|lambda|layers|usr2|scratch|projects|deploy|site")
+_FS = (
+    r"home|Users|root|var|srv|opt|mnt|tmp|private|data|work|workspace|workspaces|app|apps|etc|usr|Library|Volumes|"
+    r"export|nfs|media|run|proc|code|src|builds?|github|runner|vercel|lambda|layers|usr2|scratch|projects|deploy|site"
+)
 
 PEOPLE_RULES: tuple[Rule, ...] = (
     Rule("email", "email", r"([\w.!#$&'*+/?^`{|}~%\xff-]{1,64}(?:@|%40|%2540|\\u0040|&#64;|&#x40;|&commat;)"
@@ -156,12 +169,3 @@ PEOPLE_RULES: tuple[Rule, ...] = (
     Rule("byte-list", "blob", r"\[\s*((?:[0-9]{1,3}\s*,\s*){15,}[0-9]{1,3})\s*\]", (",",), ("[137,80,78,71,13,10,26,10,0,0,0,13,73,72,68,82,0]",), ("[1,2,3]",),
          check=lambda v: all(int(n) <= 255 for n in re.findall(r"\d+", v[:400])), wide=False),
 )  # fmt: skip
-
-_USER_WORDS = frozenset(
-    """agent error errors not request requests id ids limit limits message messages input data name was has had is are
-    who that and or the a an of in on at to from for by with must may can cannot should experience action actions
-    facing account rejected cancelled canceled aborted quota prompt prompts content role type group session timeout
-    closed disconnected connected hung key side code space mode defined provided supplied configuration config info
-    feedback interface rate tier access authentication auth token none null true false nobody failed
-    failure success required service services page url flow event events count cache facing-timeout org organization""".split()
-)

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from harness.sanitizer.rules import Rule, compiled
 
-KINDS = ("key", "jwt", "pem", "cookie", "prompt", "text", "image", "blob", "email", "phone", "person", "ip", "host", "user", "path",
-         "url", "connection", "account", "opaque", "encoded", "known", "cut")  # fmt: skip
+KINDS = ("key", "jwt", "pem", "cookie", "prompt", "text", "image", "blob", "email", "phone", "person", "ip", "host", "user",
+         "path", "url", "connection", "account", "opaque", "encoded", "known", "cut")  # fmt: skip
 PLACEHOLDER = re.compile(rf"<(?:{'|'.join(KINDS)}):[0-9a-f]{{8}}>")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _SHORT = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}

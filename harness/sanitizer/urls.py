@@ -15,14 +15,19 @@ _SIGNED = re.compile(
     r"(?i)[?&;](?:amp;)?(?:sig|signature|se|sp|sv|skoid|x-amz-[a-z-]+|x-goog-[a-z-]+|awsaccesskeyid|key-pair-id|policy|expires|token|hdnea"
     r"|verify|auth_key|x-oss-[a-z-]+|ossaccesskeyid|q-sign-[a-z-]+|x-tos-[a-z-]+|sign|st|hmac|md5|secure|e|googleaccessid|__token__|jwt|download_token|alt)="
 )
-_CALLBACK = re.compile(r"(?i)callback|webhook|/hooks?[/.]|notify|postback|hooks\.slack|discord(?:app)?\.com/api/webhooks")
+_CALLBACK = re.compile(
+    r"(?i)callback|webhook|/hooks?[/.]|notify|postback|hooks\.slack|discord(?:app)?\.com/api/webhooks"
+)
 _API_PATH = re.compile(  # says which endpoint, and nothing about whose
     r"/(?:openai/)?(?:api/)?v\d(?:beta)?/(?:images/(?:generations|edits|variations)|responses|chat/completions|models|embeddings|completions)/?|/?"
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_.,:-]{0,40}")
-_ID_PARENT = re.compile(r"(?i)^(?:tasks?|jobs?|predictions?|requests?|responses|generations?|images|batches|runs?|results?|status|operations?)$")
+_ID_PARENT = re.compile(
+    r"(?i)^(?:tasks?|jobs?|predictions?|requests?|responses|generations?|images|batches|runs?|results?|status|operations?)$"
+)
 _CUSTOMER_PARENT = re.compile(
-    r"(?i)^(?:deployments|organizations|projects|accounts|customers|tenants|users?|teams|workspaces|channels|subscriptions|resourcegroups|v1beta1|members|assistants|threads|files|vector_stores|u|orgs)$")
+    r"(?i)^(?:deployments|organizations|projects|accounts|customers|tenants|users?|teams|workspaces|channels|subscriptions|resourcegroups|v1beta1|members|assistants|threads|files|vector_stores|u|orgs)$"
+)
 
 
 def split_trailing(url: str) -> tuple[str, str]:
@@ -96,7 +101,9 @@ def _path(tail: str, pseudonym: Callable[[str, str], str], value: Callable[[str,
         parent = pieces[index - 1] if index else ""
         if _CUSTOMER_PARENT.match(parent) and not re.fullmatch(r"images|chat|v\d+\w*|me|self|generations", piece):
             pieces[index] = pseudonym("account", piece)
-        elif SELF_EVIDENT.fullmatch(piece) or (_ID_PARENT.match(parent) and ID_SHAPES.fullmatch(piece) and not is_address(piece)):
+        elif SELF_EVIDENT.fullmatch(piece) or (
+            _ID_PARENT.match(parent) and ID_SHAPES.fullmatch(piece) and not is_address(piece)
+        ):
             continue
         else:
             plain = unquote(piece)
@@ -126,7 +133,9 @@ def clean_query(query: str, value: Callable[[str, str], str]) -> str:
             clean_name = value(plain_name, "")
             shown_name = name if clean_name == plain_name else clean_name
         if cleaned != plain:
-            cleaned = cleaned if re.fullmatch(r"[^&;#=\s]*", cleaned) else quote(cleaned, safe="<>:/ ,").replace(" ", "+")
+            cleaned = (
+                cleaned if re.fullmatch(r"[^&;#=\s]*", cleaned) else quote(cleaned, safe="<>:/ ,").replace(" ", "+")
+            )
             parts[index] = f"{shown_name}={cleaned}" if equals else cleaned
         elif shown_name != name:
             parts[index] = f"{shown_name}{equals}{raw}"

@@ -3,6 +3,7 @@
 No crash but its own refusal, nothing over a second, no word of the input in an error. Ends with 1 when one is found.
 """
 
+# ruff: noqa: E501 - rows of data
 from __future__ import annotations
 
 import random
@@ -50,7 +51,11 @@ def mutated(texts: list[str], rng: random.Random) -> str:
         elif kind < 0.85:
             text = text[:at] + text[at:end] * rng.randint(2, 30) + text[end:]
         else:
-            text = text[:at] + chr(rng.choice((rng.randint(1, 127), rng.randint(128, 0x2FF), rng.randint(1, 0xFFFF)))) + text[end:]
+            text = (
+                text[:at]
+                + chr(rng.choice((rng.randint(1, 127), rng.randint(128, 0x2FF), rng.randint(1, 0xFFFF))))
+                + text[end:]
+            )
     return text[:20_000]
 
 

@@ -4,6 +4,7 @@ Made at run time from templates (`harness.sanitizer.rules.expand`), so that noth
 a text with the values that must not survive in it, in any common encoding of the whole or of half, and those that must.
 """
 
+# ruff: noqa: E501 - rows of data
 from __future__ import annotations
 
 import base64
@@ -30,7 +31,13 @@ KEYS: list[tuple[str, str]] = [
     ("twilio", "SK{h:32}"), ("gitlab", "glpat-{w:20}"), ("npm", "npm_{b:36}"), ("databricks", "dapi{h:32}"),
     ("helicone", "sk-helicone-{x:7}-{x:7}-{x:7}-{x:7}"), ("langfuse", "sk-lf-{u}"), ("datadog", "{h:40}"), ("telegram", "{n:10}:AA{w:33}"),
 ]  # fmt: skip
-SECRETS: list[tuple[str, str]] = [("password", "{b:12}"), ("password", "Tr0ub4dor&{n:3}"), ("password", "hunter{n:2}!x"), ("session", "{h:32}"), ("session", "s%3A{w:32}.{s:20}")]
+SECRETS: list[tuple[str, str]] = [
+    ("password", "{b:12}"),
+    ("password", "Tr0ub4dor&{n:3}"),
+    ("password", "hunter{n:2}!x"),
+    ("session", "{h:32}"),
+    ("session", "s%3A{w:32}.{s:20}"),
+]
 PEOPLE: list[tuple[str, str]] = [
     ("email", "{l:6}.{l:8}@{l:9}.com"), ("email", "{l:4}+x@mail.{l:7}.co.uk"), ("ip", "203.0.113.{n:2}"), ("ip", "10.{n:2}.{n:1}.{n:2}"),
     ("ip", "192.168.{n:1}.{n:2}"), ("ip", "2001:db8:{h:4}::8a2e:370:{n:4}"), ("ip", "fe80::{n:1}ff:fe23:4567:{h:3}a"),
@@ -113,32 +120,48 @@ def _har(name: str, value: str) -> str:
 
 # A value that a shape gives away, wherever it stands.
 BY_SHAPE: dict[str, Callable[[str], str]] = {
-    "bearer header": lambda v: f"> POST /v1/images/generations HTTP/1.1\n> Host: api.openai.com\n> Authorization: Bearer {v}\n< x-request-id: {ID}\n< retry-after: 20",
+    "bearer header": lambda v: (
+        f"> POST /v1/images/generations HTTP/1.1\n> Host: api.openai.com\n> Authorization: Bearer {v}\n< x-request-id: {ID}\n< retry-after: 20"
+    ),
     "log line": lambda v: f"2026-11-20 10:15:30,250 INFO worker: using {v} for request_id={ID} total_ms=60012.5",
-    "end of sentence": lambda v: f"Incorrect API key provided: {v}. You can find your API key at https://platform.openai.com/account/api-keys. ({ID})",
+    "end of sentence": lambda v: (
+        f"Incorrect API key provided: {v}. You can find your API key at https://platform.openai.com/account/api-keys. ({ID})"
+    ),
     "json": lambda v: json.dumps({"request_id": ID, "total_ms": 60012.5, "note": v}, indent=1),
     "json in json": lambda v: json.dumps({"request_id": ID, "body": json.dumps({"inner": json.dumps({"x": v})})}),
-    "json in log": lambda v: f'2026-11-20T10:15:30Z ERROR failed {json.dumps({"e": v, "request_id": ID})} retrying',
-    "escaped json in log": lambda v: f'INFO msg="{json.dumps({"e": v, "request_id": ID})[1:-1]}"'.replace('"e"', '\\"e\\"'),
+    "json in log": lambda v: f"2026-11-20T10:15:30Z ERROR failed {json.dumps({'e': v, 'request_id': ID})} retrying",
+    "escaped json in log": lambda v: f'INFO msg="{json.dumps({"e": v, "request_id": ID})[1:-1]}"'.replace(
+        '"e"', '\\"e\\"'
+    ),
     "repr": lambda v: f"DEBUG headers={ {'Authorization': 'Bearer ' + v, 'x-request-id': ID}!r}",
     "query": lambda v: f"GET /v1/x?a=1&q={urllib.parse.quote(v, safe='')}&n=2 HTTP/1.1 {ID}",
     "url": lambda v: f"see https://api.openai.com/v1/images?x={urllib.parse.quote(v, safe='')} {ID}",
     "percent": lambda v: f"payload={urllib.parse.quote(v, safe='')} {ID}",
     "every byte percent": lambda v: f"x={''.join(f'%{b:02X}' for b in v.encode())} {ID}",
     "percent twice": lambda v: f"x={urllib.parse.quote(urllib.parse.quote(v, safe=''), safe='')} {ID}",
-    "unicode escapes": lambda v: '{"request_id":"' + ID + '","x":"' + "".join(f"\\u{ord(c):04x}" for c in v if ord(c) < 65536) + '"}',
+    "unicode escapes": lambda v: (
+        '{"request_id":"' + ID + '","x":"' + "".join(f"\\u{ord(c):04x}" for c in v if ord(c) < 65536) + '"}'
+    ),
     "unicode escapes in text": lambda v: "x: " + "".join(f"\\u{ord(c):04x}" for c in v) + f" {ID}",
     "entities": lambda v: f"<p>{html.escape(v)}</p> {ID}",
     "numeric entities": lambda v: f"<p>{''.join(f'&#{ord(c)};' for c in v)}</p> {ID}",
     "base64": lambda v: f"blob {base64.b64encode(v.encode()).decode()} {ID}",
     "base64 in json": lambda v: json.dumps({"x": base64.b64encode(("k=" + v).encode()).decode(), "request_id": ID}),
     "hex": lambda v: f"dump {v.encode().hex()} {ID}",
-    "traceback": lambda v: f'Traceback (most recent call last):\n  File "/srv/app/x.py", line 3, in go\n    call("{v}")\nValueError: bad {v}\n{ID}',
-    "curl": lambda v: f"curl -sS https://api.openai.com/v1/images/generations -H 'Authorization: Bearer {v}' -H 'x-client-request-id: {ID}' -d '{{\"model\":\"gpt-image-1\"}}'",
+    "traceback": lambda v: (
+        f'Traceback (most recent call last):\n  File "/srv/app/x.py", line 3, in go\n    call("{v}")\nValueError: bad {v}\n{ID}'
+    ),
+    "curl": lambda v: (
+        f"curl -sS https://api.openai.com/v1/images/generations -H 'Authorization: Bearer {v}' -H 'x-client-request-id: {ID}' -d '{{\"model\":\"gpt-image-1\"}}'"
+    ),
     "har header": lambda v: _har("x-custom", v),
-    "multipart": lambda v: f'--abc123\r\nContent-Disposition: form-data; name="model"\r\n\r\ngpt-image-1\r\n--abc123\r\nContent-Disposition: form-data; name="extra"\r\n\r\n{v}\r\n--abc123--\r\n',
+    "multipart": lambda v: (
+        f'--abc123\r\nContent-Disposition: form-data; name="model"\r\n\r\ngpt-image-1\r\n--abc123\r\nContent-Disposition: form-data; name="extra"\r\n\r\n{v}\r\n--abc123--\r\n'
+    ),
     "sse": lambda v: f"event: error\ndata: {json.dumps({'message': 'bad ' + v, 'request_id': ID})}\n\ndata: [DONE]\n",
-    "nginx": lambda v: f'2026/11/20 10:15:30 [error] 7#7: *5 upstream timed out (110: Connection timed out), request: "POST /v1/images/generations?x={urllib.parse.quote(v, safe="")} HTTP/1.1", host: "api.openai.com" {ID}',
+    "nginx": lambda v: (
+        f'2026/11/20 10:15:30 [error] 7#7: *5 upstream timed out (110: Connection timed out), request: "POST /v1/images/generations?x={urllib.parse.quote(v, safe="")} HTTP/1.1", host: "api.openai.com" {ID}'
+    ),
     "yaml": lambda v: f"request_id: {ID}\nextra: {json.dumps(v)}\nmodel: gpt-image-1\n",
     "env": lambda v: f"export SOMETHING='{v}'\nTIMEOUT_S=60\n# {ID}",
     "json key": lambda v: json.dumps({v: 1, "request_id": ID}),
@@ -162,10 +185,19 @@ BY_NAME: dict[str, Callable[[str, str], str]] = {
     "yaml": lambda n, v: f"{n}: {v}\nrequest_id: {ID}\n",
     "env": lambda n, v: f"{n.upper().replace('-', '_')}={v}\nREQUEST_ID={ID}\n",
     "form": lambda n, v: urllib.parse.urlencode({n: v, "request_id": ID}),
-    "multipart": lambda n, v: f'--b0\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n--b0\r\nContent-Disposition: form-data; name="size"\r\n\r\n1024x1024\r\n--b0--\r\n',
+    "multipart": lambda n, v: (
+        f'--b0\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n--b0\r\nContent-Disposition: form-data; name="size"\r\n\r\n1024x1024\r\n--b0--\r\n'
+    ),
     "raw headers": lambda n, v: json.dumps({"rawHeaders": [n, v, "x-request-id", ID]}),
     "pairs": lambda n, v: json.dumps({"headers": [[n, v], ["x-request-id", ID]]}),
-    "otlp": lambda n, v: json.dumps({"attributes": [{"key": f"app.{n}", "value": {"stringValue": v}}, {"key": "request_id", "value": {"stringValue": ID}}]}),
+    "otlp": lambda n, v: json.dumps(
+        {
+            "attributes": [
+                {"key": f"app.{n}", "value": {"stringValue": v}},
+                {"key": "request_id", "value": {"stringValue": ID}},
+            ]
+        }
+    ),
     "truncated json": lambda n, v: json.dumps({"request_id": ID, n: v, "z": "y" * 5})[:-4],
 }
 KEEP_IN: dict[str, Callable[[str, str], str]] = {
@@ -209,7 +241,13 @@ def cases(seed: int = 1) -> Iterator[Case]:
         for title, carry in BY_SHAPE.items():
             spaced = kind == "phone" and title in ("base64 in json",)
             # as words of a sentence an address is a path, and a path's own escapes are another value
-            exotic = spaced or title in ("every byte percent", "unicode escapes in text", "hex", "numeric entities", "base64")
+            exotic = spaced or title in (
+                "every byte percent",
+                "unicode escapes in text",
+                "hex",
+                "numeric entities",
+                "base64",
+            )
             kept = () if title in ("multipart", "env") else (ID,)
             yield Case(f"{kind} in {title}", carry(value), (value,), kept, exotic)
     for index, (name, kind, template) in enumerate(FIELDS):
@@ -217,25 +255,85 @@ def cases(seed: int = 1) -> Iterator[Case]:
         for title, carry2 in BY_NAME.items():
             if title == "form" and kind == "cookie" and ";" in value:
                 continue
-            yield Case(f"{kind} {name} by name in {title}", carry2(name, value), (value,), () if title == "multipart" else (ID,))
+            yield Case(
+                f"{kind} {name} by name in {title}",
+                carry2(name, value),
+                (value,),
+                () if title == "multipart" else (ID,),
+            )
     for index, template in enumerate(PROMPTS):
         value = expand(template, seed * 3000 + index)
         plain = value.replace('"', "")
         for name in ("prompt", "revised_prompt", "negativePrompt", "instructions", "input", "text"):
             for title, carry2 in BY_NAME.items():
-                if title in ("env", "header", "otlp", "pairs", "raw headers", "har", "kwargs", "curl") and name in ("input", "text", "instructions"):
+                if title in ("env", "header", "otlp", "pairs", "raw headers", "har", "kwargs", "curl") and name in (
+                    "input",
+                    "text",
+                    "instructions",
+                ):
                     continue
                 shown = plain if title in ("log quoted", "log escaped", "repr", "kwargs", "curl") else value
-                yield Case(f"prompt as {name} in {title}", carry2(name, shown), (shown,), () if title == "multipart" else (ID,))
-        yield Case("prompt in messages", json.dumps({"messages": [{"role": "user", "content": value}], "id": "chatcmpl-" + "a1B2" * 6}), (value,), ("chatcmpl-" + "a1B2" * 6,))
-        yield Case("prompt in input items", json.dumps({"input": [{"role": "user", "content": [{"type": "input_text", "text": value}]}], "model": "gpt-5"}), (value,), ("gpt-5", "input_text"))
+                yield Case(
+                    f"prompt as {name} in {title}", carry2(name, shown), (shown,), () if title == "multipart" else (ID,)
+                )
+        yield Case(
+            "prompt in messages",
+            json.dumps({"messages": [{"role": "user", "content": value}], "id": "chatcmpl-" + "a1B2" * 6}),
+            (value,),
+            ("chatcmpl-" + "a1B2" * 6,),
+        )
+        yield Case(
+            "prompt in input items",
+            json.dumps(
+                {"input": [{"role": "user", "content": [{"type": "input_text", "text": value}]}], "model": "gpt-5"}
+            ),
+            (value,),
+            ("gpt-5", "input_text"),
+        )
         yield Case("prompt in gemini parts", json.dumps({"contents": [{"parts": [{"text": value}]}]}), (value,))
         yield Case("prompt under an unknown name", json.dumps({"zq": value, "n": 1}), (value,), exotic=True)
         yield Case("prompt unquoted", f"INFO prompt: {plain}\nINFO done request_id={ID}", (plain,), (ID,))
-        yield Case("prompt in a block", f"prompt: |\n  {value}\n  and more of it, gently\nmodel: gpt-image-1\n", (value, "gently"), ("gpt-image-1",))
-        yield Case("prompt by curl -F", f"curl https://api.openai.com/v1/images/edits -F prompt=\"{plain}\" -F image=@/tmp/x/cat.png -F model=gpt-image-1", (plain, "cat.png"), ("gpt-image-1",))
-        yield Case("prompt by curl -d", "curl https://api.openai.com/v1/images/generations -d '" + json.dumps({"prompt": value, "size": "1024x1024"}) + "'", (value,), ("1024x1024",))
-        yield Case("prompt in har", json.dumps({"log": {"entries": [{"request": {"postData": {"mimeType": "application/json", "text": json.dumps({"model": "gpt-image-1", "prompt": value})}}}]}}), (value,), ("gpt-image-1",))
+        yield Case(
+            "prompt in a block",
+            f"prompt: |\n  {value}\n  and more of it, gently\nmodel: gpt-image-1\n",
+            (value, "gently"),
+            ("gpt-image-1",),
+        )
+        yield Case(
+            "prompt by curl -F",
+            f'curl https://api.openai.com/v1/images/edits -F prompt="{plain}" -F image=@/tmp/x/cat.png -F model=gpt-image-1',
+            (plain, "cat.png"),
+            ("gpt-image-1",),
+        )
+        yield Case(
+            "prompt by curl -d",
+            "curl https://api.openai.com/v1/images/generations -d '"
+            + json.dumps({"prompt": value, "size": "1024x1024"})
+            + "'",
+            (value,),
+            ("1024x1024",),
+        )
+        yield Case(
+            "prompt in har",
+            json.dumps(
+                {
+                    "log": {
+                        "entries": [
+                            {
+                                "request": {
+                                    "postData": {
+                                        "mimeType": "application/json",
+                                        "text": json.dumps({"model": "gpt-image-1", "prompt": value}),
+                                    }
+                                }
+                            }
+                        ]
+                    }
+                }
+            ),
+            (value,),
+            ("gpt-image-1",),
+        )
     for index, (name, template) in enumerate(KEEPS):
         value = expand(template, seed * 4000 + index)
         for title, carry2 in KEEP_IN.items():
@@ -249,4 +347,9 @@ def cases(seed: int = 1) -> Iterator[Case]:
     for sentence in SENTENCES:
         yield Case("keep a sentence", sentence, (), (sentence,))
         yield Case("keep a sentence in json", json.dumps({"message": sentence}), (), (json.dumps(sentence)[1:-1],))
-        yield Case("keep a sentence in a line", f"2026-11-20T10:15:30.250Z ERROR {sentence} request_id={ID}", (), (sentence, ID))
+        yield Case(
+            "keep a sentence in a line",
+            f"2026-11-20T10:15:30.250Z ERROR {sentence} request_id={ID}",
+            (),
+            (sentence, ID),
+        )

@@ -91,7 +91,9 @@ def test_without_the_eye_for_prose_a_prompt_in_a_line_survives(monkeypatch: pyte
 
 
 def test_without_ids_in_access_lines_the_request_id_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = '- - - [20/Nov/2026:10:15:30 +0000] "POST /v1/x HTTP/1.1" 504 167 "-" "curl/8" 60.001 ' + "9f86d081884c7d65" * 2
+    line = (
+        '- - - [20/Nov/2026:10:15:30 +0000] "POST /v1/x HTTP/1.1" 504 167 "-" "curl/8" 60.001 ' + "9f86d081884c7d65" * 2
+    )
     assert "9f86d081884c7d65" in sanitize(line, salt=SALT)
     monkeypatch.setattr(TextScan, "_ids", lambda *_: None)
     assert "9f86d081884c7d65" not in sanitize(line, salt=SALT)

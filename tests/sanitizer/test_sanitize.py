@@ -1,5 +1,6 @@
 """`sanitize`: what goes, what stays, in every carrier; twice is once; the same value has the same placeholder."""
 
+# ruff: noqa: E501 - rows of data
 from __future__ import annotations
 
 import base64
@@ -108,7 +109,9 @@ def test_jsonl_stays_jsonl_and_har_stays_har() -> None:
 
 def test_the_same_value_has_the_same_placeholder_wherever_and_however_it_stands() -> None:
     quoted = urllib.parse.quote(KEY, safe="").replace("-", "%2D")
-    text = f"Authorization: Bearer {KEY}\nx {KEY}.\nhttps://api.openai.com/v1/x?api_key={quoted}\n" + json.dumps({"api_key": KEY})
+    text = f"Authorization: Bearer {KEY}\nx {KEY}.\nhttps://api.openai.com/v1/x?api_key={quoted}\n" + json.dumps(
+        {"api_key": KEY}
+    )
     assert len({found[0] for found in PLACEHOLDER.finditer(sanitize(text))}) == 1
     assert sanitize(text, salt=b"1") != sanitize(text, salt=b"2")
     assert sanitize(text, salt=b"1") == sanitize(text, salt=b"1")
@@ -116,7 +119,13 @@ def test_the_same_value_has_the_same_placeholder_wherever_and_however_it_stands(
 
 def test_known_values_go_in_every_encoding() -> None:
     value = "Blaue Katze; auf 7"
-    for form in (value, value.upper(), urllib.parse.quote(value), base64.b64encode(value.encode()).decode(), value.encode().hex()):
+    for form in (
+        value,
+        value.upper(),
+        urllib.parse.quote(value),
+        base64.b64encode(value.encode()).decode(),
+        value.encode().hex(),
+    ):
         assert form not in sanitize(f"note {form} end", known=[value])
 
 
