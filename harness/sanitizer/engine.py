@@ -11,11 +11,12 @@ from harness.sanitizer.fields import secret_part
 from harness.sanitizer.hosts import LOOPBACK, judged
 from harness.sanitizer.names import normal, policy_of
 from harness.sanitizer.opaque import HASHES, ID_SHAPES, REQUEST_ID, SELF_EVIDENT, decoded, is_opaque
+from harness.sanitizer.opaquescan import MAX_DEPTH
 from harness.sanitizer.prose import has_words, is_machine_talk
 from harness.sanitizer.rules import Rule
 from harness.sanitizer.session import PLACEHOLDER, Session
 from harness.sanitizer.spans import replaced
-from harness.sanitizer.textscan import MAX_DEPTH, TextScan
+from harness.sanitizer.textscan import TextScan
 from harness.sanitizer.urls import clean_query
 
 BLOCK_CHARS = 60_000

@@ -8,10 +8,9 @@ from harness.sanitizer import patterns
 from harness.sanitizer.hosts import LOOPBACK, judged, looks_like_host
 from harness.sanitizer.opaque import SELF_EVIDENT
 from harness.sanitizer.scanbase import Scan
+from harness.sanitizer.words import words
 
-_PRODUCTS = frozenset(
-    {"nginx", "envoy", "haproxy", "caddy", "cloudflare", "openai", "azure", "none", "null", "unknown"}
-)
+_PRODUCTS = words("nginx envoy haproxy caddy cloudflare openai azure none null unknown")
 
 
 class HostScan(Scan):

@@ -3,12 +3,11 @@
 # ruff: noqa: E501 - a pattern is a line
 from __future__ import annotations
 
-import html
 import re
 from urllib.parse import unquote
 
 from harness.sanitizer.rules import compiled
-from harness.sanitizer.session import unescaped
+from harness.sanitizer.session import unentitied, unescaped
 
 TOKEN = compiled(r"([A-Za-z0-9_\-+=~*]{16,})")
 SLASHED = compiled(r"([A-Za-z0-9+]{2,}(?:\\?/[A-Za-z0-9+]*){1,}(?:[A-Za-z0-9+/]*)={0,2})")
@@ -43,7 +42,7 @@ ACCESS_ID = re.compile(r"(?:^|[\s\"=])([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){
 # (signs without which there is nothing to do, the token around an escape, what undoes it)
 ESCAPED = (
     ("%", compiled(r"([^\s\"'<>?=&,;(){}\x01]*%[0-9A-Fa-f]{2}[^\s\"'<>?=&,;(){}\x01]*)"), lambda text: unquote(text, errors="replace")),
-    ("&", compiled(r"([^\s\"'<>\x01]*&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,10});[^\s\"'<>\x01]*)"), html.unescape),
+    ("&", compiled(r"([^\s\"'<>\x01]*&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,10});[^\s\"'<>\x01]*)"), unentitied),
     ("\\", compiled(r"([^\s\"'<>\x01]*\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|/)[^\s\"'<>\x01]*)"), unescaped),
     ("=", compiled(r"([^\s\"'<>\x01]*=[0-9A-F]{2}[^\s\"'<>\x01]*)"), lambda text: re.sub(r"=([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), text)),
 )  # fmt: skip

@@ -14,10 +14,13 @@ from urllib.parse import unquote
 
 from harness.sanitizer.rules import Rule, compiled
 
-KINDS = ("key", "jwt", "pem", "cookie", "prompt", "text", "image", "blob", "email", "phone", "person", "ip", "host", "user",
-         "path", "url", "connection", "account", "opaque", "encoded", "known", "cut")  # fmt: skip
+KINDS = (
+    "key", "jwt", "pem", "cookie", "prompt", "text", "image", "blob", "email", "phone", "person", "ip", "host", "user",
+    "path", "url", "connection", "account", "opaque", "encoded", "known", "cut",
+)  # fmt: skip
 PLACEHOLDER = re.compile(rf"<(?:{'|'.join(KINDS)}):[0-9a-f]{{8}}>")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_NO_CHARACTER = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}")
 _SHORT = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -31,6 +34,11 @@ def unescaped(text: str) -> str:
     return _ESCAPE.sub(one, text)
 
 
+def unentitied(text: str) -> str:
+    """HTML entities undone; a number that no character has is none."""
+    return html.unescape(_NO_CHARACTER.sub("&#xfffd", text))
+
+
 def canonical(value: str) -> str:
     """The value without the escapes that it stands in, so that the same secret is the same wherever it is."""
     value = value.strip()
@@ -41,7 +49,7 @@ def canonical(value: str) -> str:
         if "%" in value:
             value = unquote(value, errors="replace")
         if "&" in value:
-            value = html.unescape(value)
+            value = unentitied(value)
         if value == before:
             break
     return value

@@ -134,7 +134,9 @@ def clean_query(query: str, value: Callable[[str, str], str]) -> str:
             shown_name = name if clean_name == plain_name else clean_name
         if cleaned != plain:
             cleaned = (
-                cleaned if re.fullmatch(r"[^&;#=\s]*", cleaned) else quote(cleaned, safe="<>:/ ,").replace(" ", "+")
+                cleaned
+                if re.fullmatch(r"[^&;#=\s]*", cleaned)
+                else quote(cleaned, safe="<>:/ ,", errors="surrogatepass").replace(" ", "+")
             )
             parts[index] = f"{shown_name}={cleaned}" if equals else cleaned
         elif shown_name != name:
