@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "sanitizer", "compare"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -37,7 +37,8 @@ ARROWS: dict[str, set[str]] = {
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "report": {"frame", "stats", "diagnosis"},
     "compare": {"frame", "stats", "diagnosis", "report"},
-    "packet": {"frame", "stats", "diagnosis"},
+    "packet": {"frame", "stats", "diagnosis", "sanitizer"},
+    "sanitizer": set(),
     "simulator": set(),
     "cli": MEASURE | READ | {"chain", "selftest", "simulator"},
     "__main__": {"cli"},
@@ -107,6 +108,7 @@ def test_http_libraries_are_imported_in_wire_and_routes_only(path: Path) -> None
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
     ],
 )

@@ -27,7 +27,7 @@ _SCHEME = re.compile(
     r"(?:\s+|%20|\+|:\s?))+"
 )
 _HARMLESS = re.compile(
-    r"(?i)(?:null|none|nil|true|false|undefined|yes|no|on|off|\$\{?[A-Za-z_]\w*(?::[?-][^}\s]*)?\}?|os\.\w+.*|process\.env\.\w+|%s|\*{3,}|\[?redacted\]?"
+    r"(?i)(?:null|none|nil|true|false|undefined|yes|no|on|off|\$\{?[A-Za-z_]\w*(?::[?-][^}\s]*)?\}?|os\.\w+.*|process\.env\.\w+|%s(?:\\n)?|\*{3,}|\[?redacted\]?"
     r"|<[a-z_ -]{1,30}>|\.{3}|…|-|\"\"|''|\{\}|\[\]|\{\{[^}]*\}\}|\{[A-Za-z_][\w.]*\}"
     r"|empty|missing|present|set|unset|hidden|x{3,}|~)"
 )

@@ -42,7 +42,7 @@ PEOPLE: list[tuple[str, str]] = [
     ("email", "{l:6}.{l:8}@{l:9}.com"), ("email", "{l:4}+x@mail.{l:7}.co.uk"), ("ip", "203.0.113.{n:2}"), ("ip", "10.{n:2}.{n:1}.{n:2}"),
     ("ip", "192.168.{n:1}.{n:2}"), ("ip", "2001:db8:{h:4}::8a2e:370:{n:4}"), ("ip", "fe80::{n:1}ff:fe23:4567:{h:3}a"),
     ("org", "org-{b:24}"), ("project", "proj_{b:24}"), ("user", "user-{b:24}"), ("phone", "+49 30 55{n:6}"), ("phone", "+14155{n:6}"),
-    ("path", "/home/{l:7}/work/{l:5}.py"), ("path", "/Users/{l:7}/renders"), ("path", "C:\\Users\\{l:7}\\out.png"),
+    ("path", "/home/{l:7}/code/{l:5}.py"), ("path", "/Users/{l:7}/renders"), ("path", "C:\\Users\\{l:7}\\out.png"),
     ("path", "\\\\fs-{l:4}\\share\\{l:6}.txt"), ("path", "file:///home/{l:7}/x.png"), ("path", "/var/lib/{l:8}/cache.db"),
     ("host", "{l:5}-01.{l:5}.internal"), ("host", "api.{l:8}.corp"), ("host", "img.{l:9}.com"), ("host", "ip-10-{n:2}-3-17.eu-west-1.compute.internal"),
     ("url", "https://hooks.{l:8}.com/cb/{b:12}?sig={w:20}"), ("url", "https://{l:6}.s3.amazonaws.com/a.png?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature={h:64}"),
