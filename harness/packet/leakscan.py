@@ -85,7 +85,7 @@ def _broken(text: str, wanted: Iterable[Needle], allowed: Collection[str]) -> se
 
 
 # What wall 2 also takes out of foreign texts, and what a packet holds of its own: our sentences, the synthetic prompt
-# of the reproduction, our waterfall. Somebody's prompt is searched for as a known value, and the canary stands in for it.
+# of the reproduction, our waterfall. Somebody's prompt is searched for as a known value, and a canary stands in for it.
 _OUR_OWN = frozenset({"text", "prompt", "image"})
 
 

@@ -25,6 +25,7 @@ def main() -> int:
         "Reading": ["tests.bench.reading", *(["--events", "100000", "--rounds", "1"] if options.quick else [])],
         "Caps in a crowd": ["tests.bench.caps"],
         "Comparisons": ["tests.bench.comparisons", *(["--trials", "50"] if options.quick else [])],
+        "Sanitizer": ["tests.bench.sanitizing", *(["--megabytes", "1"] if options.quick else [])],
         "Start": ["tests.bench.start"],
     }
     pages = [HEAD]
