@@ -252,6 +252,8 @@ class Engine:
         def judge(value: str, name: str) -> str:
             if not name:
                 return value if _HARMLESS.fullmatch(value) else self.leaf_text(value, "", depth + 1, 4)
+            if name.lower() == "key":  # in a query it is one, in JSON it is a word
+                return self._dropped(value, "drop:key")
             return self.leaf(value, Place(name), depth + 1)
 
         return judge

@@ -62,7 +62,7 @@ def fields(text: str, view: bytes) -> Iterator[Field]:
             if start < last:  # inside a value that goes anyway
                 continue
             name = text[start:name_end]
-            policy = policy_of(name)
+            policy = "drop:key" if name == "key" and text[start - 1 : start] in ("?", "&") else policy_of(name)
             if policy is None or policy in ("plain", "prose", "url", "path"):
                 continue
             if is_option and not policy.startswith("drop"):

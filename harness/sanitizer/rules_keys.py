@@ -140,6 +140,8 @@ KEY_RULES: tuple[Rule, ...] = (
          ("value",), ("- name: DB_PASSWORD\n  value: {l:12}",), ("- name: SIZE\n  value: large",), wide=False),
     Rule("xml-element", "key", r"(?i)<[\w:.-]*(?:password|passwd|secret|token|api-?_?key|access-?_?key(?:id)?|signature|sessionid|prompt|userid|username|customer(?:id|name)?)(?:\s[^>]*)?>\s*([^<\x01]+)<",
          ("</",), ("<AccessKeyId>{l:9}</AccessKeyId>", "<prompt>a red fox</prompt>"), ("<title>504</title>",), wide=False),
+    Rule("masked-key", "key", r"(?i)(?:key|token|secret|password|credential)s?(?: provided| given| used)?[\"']?[:= ]{1,3}[\"']?([A-Za-z0-9_\-]*\*{3,}[A-Za-z0-9_\-*]*)", ("***",),
+         ("API key provided: abcd****{b:4}.",), ("key: none",), wide=False),
     Rule("split-key", "key", r"([\"'](?:sk-|sk-proj-|AKIA|ghp_|hf_|gsk_|AIza)[A-Za-z0-9_-]{0,60}[\"']"
          r"(?:\s*\+\s*[\"'][A-Za-z0-9_-]{1,80}[\"']){1,8})", ("sk-", "akia", "ghp_", "hf_", "gsk_", "aiza"),
          ('"sk-" + "proj-{b:24}"',), wide=False),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from harness.sanitizer.prose import is_machine_talk
 from harness.sanitizer.rules import Rule
 from harness.sanitizer.words import words
 
@@ -158,6 +159,9 @@ PEOPLE_RULES: tuple[Rule, ...] = (
          ("uid=1000({l:6})", "user {l:6} connected", "logged in as {l:6}"), ("user agent", "user error", "user not found", "user_error"),
          check=lambda v: v.lower() not in _USER_WORDS, wide=False),
     Rule("access-log-user", "user", r"(?m)^\S+ \S+ ([^\s\-\x01\[\]\":]+) \[[0-9]{1,2}/[A-Z][a-z]{2}/", ("/",), ("x - {l:6} [20/Nov/2026:10:15:30 +0000] x",), ("x - - [20/Nov/2026:10:15:30 +0000]",), wide=False),
+    Rule("prompt-quoted", "prompt", r"(?i)\b(?:prompts?|caption|generat(?:ing|ed?)|draw(?:ing)?|render(?:ing)?|imagine|image of)\b[^\"'`\r\n\x01=:]{0,30}:? ?\\?[\"'`]([^\"'`\r\n\x01]{3,})[\"'`]",
+         ("prompt", "caption", "generat", "draw", "render", "imagine", "image of"), ("received prompt 'a red {l:5}'", 'Generating image for "red {l:5}"'), ('generated "ok"',), wide=False,
+         check=lambda v: " " in v.strip() and not is_machine_talk(v)),
     Rule("image-data", "image", r"(iVBORw0KGgo|/9j/[A-Za-z0-9+/=_\\-]{20,}|_9j_[A-Za-z0-9=_-]{20,}|R0lGOD[lh][A-Za-z0-9+/=_-]{8,}|UklGR[A-Za-z0-9+/=_-]{12,}|Qk[0-3][A-Za-z0-9+/=]{40,}|AAAA[A-Za-z0-9]{2}Z0eXB[A-Za-z0-9+/=]{12,}|JVBERi0[A-Za-z0-9+/=]{12,}|89504e470d0a1a0a|ffd8ffe[01][0-9a-fA-F]{8,})",
          ("ivborw0kggo", "/9j/", "_9j_", "r0lgod", "uklgr", "qk", "aaaa", "jvberi0", "89504e47", "ffd8ffe"),
          ("iVBORw0KGgoAAAANSUhEUg{s:80}", "/9j/4AAQSkZJRg{s:80}", "UklGR{s:60}")),
