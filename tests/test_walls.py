@@ -14,7 +14,9 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery", "recommend"}
+READ = {
+    "frame", "ingest", "diagnosis", "report", "packet", "sanitizer", "compare", "api", "rating", "gallery", "recommend",
+}  # fmt: skip
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -44,8 +46,9 @@ ARROWS: dict[str, set[str]] = {
     "recommend": {"chain", "stats"},
     "report": {"chain", "frame", "stats", "diagnosis", "rating", "gallery", "recommend"},
     "compare": {"frame", "stats", "diagnosis", "report", "recommend", "rating"},
-    "packet": {"frame", "stats", "diagnosis"},
+    "packet": {"frame", "stats", "diagnosis", "sanitizer"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
+    "sanitizer": set(),
     "simulator": set(),
     "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "simulator", "sizing", "stats"},
     "__main__": {"cli"},
@@ -134,6 +137,7 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.recommend.build", ["openai", "httpx", "httpcore", "matplotlib", "duckdb"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.run.session", ["pandas", "scipy", "matplotlib"]),
         ("harness.sizing", ["openai", "httpx", "httpcore", "pandas", "pydantic", "matplotlib"]),
