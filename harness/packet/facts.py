@@ -25,6 +25,7 @@ class Clocks(Closed):
     total_ms: Ms | None = None
     final_image_ms: Ms | None = None
     delivered_ms: Ms | None = None
+    response_ms: Ms | None = None
     submit_ms: Ms | None = None
     running_ms: Ms | None = None
     callback_ms: Ms | None = None
