@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways"}
+WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways", "evidence", "salt"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
 READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare"}
 
@@ -24,6 +24,8 @@ ARROWS: dict[str, set[str]] = {
     "conditions": set(),
     "prices": set(),
     "gateways": set(),
+    "evidence": set(),
+    "salt": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},
