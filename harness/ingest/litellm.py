@@ -15,6 +15,7 @@ import re
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from harness.evidence import kept_headers
@@ -123,12 +124,12 @@ def _unnamed(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(
         user_hash=hashed_column(table["user_hash"]),
         prompt_hash=hashed_column(table["prompt_hash"]),
-        reply_headers=[_allowed(text) for text in table["reply_headers"]],
+        reply_headers=np.array([*map(_allowed, table["reply_headers"]), None], dtype=object)[:-1],
     )
 
 
-def _allowed(text: str | None) -> str | None:
-    if text is None:
+def _allowed(text: object) -> str | None:
+    if not isinstance(text, str):
         return None
     try:
         headers = msgspec.json.decode(text, type=dict[str, str | None])

@@ -41,10 +41,17 @@ class _Value(msgspec.Struct, rename="camel"):
     int_value: int | str | None = None
     double_value: float | None = None
     bool_value: bool | None = None
+    array_value: _Values | None = None  # of headers, which may come several times
 
     def plain(self) -> str | float | None:
+        if self.array_value is not None:
+            return next((one.plain() for one in self.array_value.values), None)
         found = next((one for one in (self.string_value, self.int_value, self.double_value) if one is not None), None)
         return found if found is not None or self.bool_value is None else float(self.bool_value)
+
+
+class _Values(msgspec.Struct):
+    values: list[_Value] = []
 
 
 class _Attribute(msgspec.Struct):
@@ -225,10 +232,15 @@ def _rows(
     for record in outermost:
         told += _told(record)
     jobs: dict[str, set[str]] = {}
-    for record in told:
+    before: dict[tuple[str, object], _Record] = {}
+    for record in sorted(told, key=lambda one: one.begun_ns):
+        same = (record.trace, record.words.columns.get("path"))
+        if record.words.resent and same in before and record.kind == before[same].kind:
+            record.job = before[same].job
+        before[same] = record
         jobs.setdefault(record.trace, set()).add(record.job)
     # A trace that holds several jobs names none of them.
-    return [_row(record, record.trace if len(jobs[record.trace]) == 1 else None) for record in told]
+    return [_row(one, one.trace if len(jobs[one.trace]) == 1 else None) for one in told]
 
 
 def _above(record: _Record, records: dict[str, _Record], parents: dict[str, str]) -> _Record | None:
@@ -277,5 +289,5 @@ def _row(record: _Record, trace: str | None) -> dict[str, Any]:
         # Records of one job share it; another side's spans do not.
         "call_id": f"span-{record.job}" if side == "client" and _ID.fullmatch(record.job) else None,
         **record.phases,
-        **record.words.columns,
+        **record.words.told,
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,28 +50,45 @@ _GONE = re.compile(r"connect|reset|refused|disconnect|protocol|eof|hang_?up|brok
 
 @dataclass(frozen=True)
 class Words:
-    """`columns`: what a sighting of it has. `is_request`: it speaks HTTP or GenAI at all."""
+    """`columns`: what a sighting of it has. `resent`: how many tries of the same request were before it."""
 
     columns: Mapping[str, Any]
-    is_request: bool
+    speaks_http: bool
+    speaks_gen_ai: bool
     error: str | None = None
+    resent: int = 0
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it is a request at all."""
+        return self.speaks_http or self.speaks_gen_ai
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The columns. GenAI spans have no status; one that ended without an error says that all was well."""
+        quiet = self.speaks_gen_ai and not self.speaks_http and self.error is None
+        return {"status": 200, **self.columns} if quiet else dict(self.columns)
+
+    def _ended(self, error: str | None) -> Words:
+        return replace(self, columns=_ended(self.columns, error), error=error)
 
     def under(self, outer: Words) -> Words:
         """What a span knows, with what the one over it knows besides. Counts of tokens and bytes stay the outer's."""
         wanted = {name: value for name, value in outer.columns.items() if name not in _OF_ITS_OWN}
-        return Words({**wanted, **self.columns}, True, self.error)
+        return replace(self, columns={**wanted, **self.columns})
 
     def with_exception(self, attributes: Mapping[str, Any]) -> Words:
         """The class of an exception that the span recorded, where it says no kind of error itself."""
-        said = attributes.get("exception.type")
-        return self if self.error is not None else Words(*_ended(self.columns, _error(said)))
+        return self if self.error is not None else self._ended(_error(attributes.get("exception.type")))
 
     def as_failed(self) -> Words:
         """The span's status is an error: without a status of HTTP it is no success."""
-        return self if self.error is not None or "status" in self.columns else Words(*_ended(self.columns, "error"))
+        return self if self.error is not None or "status" in self.columns else self._ended("error")
 
 
-_OF_ITS_OWN = frozenset({"status", "retries", "gave_up", "gave_up_word", "failure", "error_type", "method"})
+_OF_ITS_OWN = frozenset(
+    {"status", "retries", "gave_up", "gave_up_word", "failure", "error_type", "method", "path", "first_byte_at_ms"}
+)
 
 
 def words_of(attributes: Mapping[str, str | float | None]) -> Words:
@@ -93,33 +110,24 @@ def words_of(attributes: Mapping[str, str | float | None]) -> Words:
         path = f"/{_OTHER_WORK.match(operation)[0]}"  # type: ignore[index]
     if path is not None:
         found["path"] = path
-    columns, _, error = _ended(found, _error(attributes.get("error.type")))
-    if speaks_gen_ai and not speaks_http and error is None:
-        # It says no status because it knows none; that it ended without an error is what it does say.
-        columns = {**columns, "status": 200}
-    return Words(columns, speaks_http or speaks_gen_ai, error)
+    error = _error(attributes.get("error.type"))
+    resent = found.pop("retries", 0)
+    return Words(_ended(found, error), speaks_http, speaks_gen_ai, error, int(resent))
 
 
-def _ended(columns: Mapping[str, Any], error: str | None) -> tuple[dict[str, Any], bool, str | None]:
+def _ended(columns: Mapping[str, Any], error: str | None) -> dict[str, Any]:
     """With the kind of error that it ended in. An error that is a status, or came with one, was an answer's."""
     found = dict(columns)
     if error is None:
-        return found, True, None
+        return found
     if error.isdigit():
-        found.setdefault("status", float(error))
-        return found, True, error
+        return {"status": float(error), **found}
     if found.get("status", 0) >= 400:
-        found.setdefault("error_type", error)
-        return found, True, error
-    # No answer, or none that was whole: a success that it was thought to be is none.
-    if "method" not in found:
-        found.pop("status", None)
-    found["failure"] = error
+        return {"error_type": error, **found}
     gave_up = "self" if _OWN_CAP.search(error) else "client" if _LEFT.search(error) else None
     gave_up = gave_up or ("upstream" if _GONE.search(error) else None)
-    if gave_up is not None:
-        found |= {"gave_up": gave_up, "gave_up_word": error}
-    return found, True, error
+    said = {} if gave_up is None else {"gave_up": gave_up, "gave_up_word": error}
+    return found | {"failure": error} | said
 
 
 def _error(said: object) -> str | None:
