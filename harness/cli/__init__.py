@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "diagnose": "Say whether jobs were slow or falsely timed out, and by which layer.",
     "report": "Write summary.json and one self-contained report.html.",
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",
+    "export": "Write events as Parquet, CSV, HAR 1.2 or OTLP JSON for other tools.",
     "packet": "Write, preview or verify a sanitized escalation packet.",
     "selftest": "Prove our own clocks against a server that knows the truth.",
     "simulate": "Serve the embedded image API on loopback.",

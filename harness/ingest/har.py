@@ -20,7 +20,7 @@ import msgspec
 
 from harness.errors import UsageProblem
 from harness.evidence import REQUEST_ID, kept_headers, server_ms
-from harness.ingest.bodies import read_answer, read_request
+from harness.ingest.bodies import read_answer, read_request, word
 from harness.ingest.sightings import TOLD, Batch, Setback, complete
 from harness.ingest.source import MAX_DOCUMENT, Source
 
@@ -28,7 +28,7 @@ _FITS = re.compile(r'^\s*\{\s*"log"\s*:\s*\{')
 _NET_ERROR = re.compile(r"(?:net::)?ERR_[A-Z0-9_]{3,60}|NS_[A-Z0-9_]{3,60}")
 # Ended by the page's script, or by whoever closed it.
 _LEFT = re.compile(r"ERR_ABORTED|NS_BINDING_ABORTED|cancel", re.IGNORECASE)
-_OWN_CAP = re.compile(r"TIMED_OUT|NET_TIMEOUT|timed out", re.IGNORECASE)
+_OWN_CAP = re.compile(r"TIMED_OUT|NET_TIMEOUT|timed out|local_cap", re.IGNORECASE)
 # A string as a whole, be it one that the end of the file cuts; a brace; the end of a list.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[{}\]]', re.DOTALL)
 _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
@@ -90,6 +90,7 @@ class _Entry(msgspec.Struct):
     response: _Response
     time: float | None = None
     timings: _Timings | None = None
+    route: str | None = msgspec.field(name="_route", default=None)  # our own export has it
     error: str | None = msgspec.field(name="_error", default=None)
 
 
@@ -183,6 +184,7 @@ def _row(number: int, entry: _Entry) -> dict[str, Any]:
         "request_id": ids.get(REQUEST_ID),
         "call_id": next((_COLO.sub("", ids[name]) for name in _CALL_IDS if name in ids), None),
         "trace_id": trace[1] if trace else None,
+        "route": word(entry.route),
         "method": request.method[:10],
         "path": urlsplit(request.url).path,
         "model": shape.model,
@@ -231,7 +233,8 @@ def _ending(entry: _Entry) -> dict[str, str | None]:
     if not said:
         return {}
     code = _NET_ERROR.search(said)
-    name = code.group() if code else "RequestFailed"
+    # What is no browser's code may be our own export's word (docs/export.md).
+    name = code.group() if code else "ConnectError" if said.startswith("connect_failed") else "RequestFailed"
     gave_up = "client" if _LEFT.search(said) else "self" if _OWN_CAP.search(said) else "upstream"
     return {"gave_up": gave_up, "gave_up_word": name, "failure": name}
 

@@ -158,7 +158,8 @@ def read_otlp(source: Source) -> Batch:
             words = words_of({one.key: one.value.plain() for one in span.attributes if one.value is not None})
             if kind in (2, 3) and words.is_request:
                 records[here] = _record(number, span, kind, begun, ended, parent, words, writer)
-            elif parent is not None and ended is not None and span.name in PHASES:
+            # A phase that failed was not got through: its end is no mark.
+            elif parent is not None and ended is not None and span.name in PHASES and not _failed(span):
                 phases.append((parent, span.name, begun, ended))
         except (msgspec.MsgspecError, RecursionError, ValueError):
             bad.append(Setback(number, "span of another form than OTLP has"))
@@ -207,10 +208,14 @@ def _record(number: int, span: _Span, kind: int, begun: int, ended: int | None, 
     thrown = next((event for event in span.events if event.name == "exception"), None)
     if thrown is not None:
         words = words.with_exception({one.key: one.value.plain() for one in thrown.attributes if one.value is not None})
-    if span.status is not None and span.status.code in (2, "STATUS_CODE_ERROR"):
+    if _failed(span):
         words = words.as_failed()
     return _Record(number, span.span_id, parent, span.trace_id, kind, begun, ended, words, writer,
                    min(partial, default=None))  # fmt: skip
+
+
+def _failed(span: _Span) -> bool:
+    return span.status is not None and span.status.code in (2, "STATUS_CODE_ERROR")
 
 
 def _rows(
