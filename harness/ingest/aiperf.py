@@ -18,7 +18,7 @@ from harness.ingest.source import Source
 
 _UNITS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "sec": 1000.0, "s": 1000.0}
 _OWN_CAP = "(?i)timeout"
-_GONE = "(?i)disconnected|connection|payload|incomplete|oserror|reset"
+_GONE = "(?i)connect|payload|incomplete|oserror|reset"
 
 
 def is_aiperf(head: str) -> bool:
