@@ -78,9 +78,11 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
             route=route,
             layer=layer,
             from_s=cap_s,
-            sentence=f"Find the layer on route {route} whose cap is {cap_s or 0:g} s, and widen it alone.",
+            sentence=f"Find the layer on route {route} whose cap is {cap_s:g} s, and widen it alone."
+            if cap_s is not None
+            else f"Find the timer of {layer or 'the layer'} on route {route} that fired, and widen it alone.",
         )
-    value = f"to at least {to_s:g} s ({ground})"
+    value = f"{'' if cap_s is None else f'from {cap_s:g} s '}to at least {to_s:g} s ({ground})"
     return Decision(
         kind="widen_timeout",
         route=route,
@@ -88,7 +90,7 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
         setting=setting,
         from_s=cap_s,
         to_s=to_s,
-        sentence=f"Widen {setting} of {layer} on route {route}, alone, from {cap_s or 0:g} s {value}.",
+        sentence=f"Widen {setting} of {layer} on route {route}, alone, {value}.",
     )
 
 

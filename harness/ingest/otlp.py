@@ -101,7 +101,7 @@ class _Document(msgspec.Struct, rename="camel"):
     resource_spans: list[_Resource] = []
 
 
-@dataclass
+@dataclass(eq=False)
 class _Record:
     """One span that is a request. `inner`: records of the same file that stand under it."""
 
@@ -118,6 +118,7 @@ class _Record:
     inner: list[_Record] = field(default_factory=list)
     phases: dict[str, float] = field(default_factory=dict)
     job: str = ""
+    asked: list[_Record] = field(default_factory=list)  # of a gateway: its own requests for this one
 
 
 _document = msgspec.json.Decoder(_Document)
@@ -163,7 +164,10 @@ def read_otlp(source: Source) -> Batch:
                 phases.append((parent, span.name, begun, ended))
         except (msgspec.MsgspecError, RecursionError, ValueError):
             bad.append(Setback(number, "span of another form than OTLP has"))
-    rows = _rows(records, parents, phases)
+    try:
+        rows = _rows(records, parents, phases)
+    except RecursionError:
+        raise UsageProblem(f"{source.name}: spans stand under each other hundreds deep; this is no trace") from None
     names = {name for row in rows for name in row}
     table = complete({name: [row.get(name) for row in rows] for name in names}, rows=len(rows), side="client",
                      writer="otel")  # fmt: skip
@@ -233,9 +237,7 @@ def _rows(
             outermost.append(record)
         else:
             above.inner.append(record)
-    told: list[_Record] = []
-    for record in outermost:
-        told += _told(record)
+    told = [one for record in outermost for one in _told(record, record.span_id)]
     jobs: dict[str, set[str]] = {}
     before: dict[tuple[str, object], _Record] = {}
     for record in sorted(told, key=lambda one: one.begun_ns):
@@ -257,25 +259,37 @@ def _above(record: _Record, records: dict[str, _Record], parents: dict[str, str]
     return None
 
 
-def _told(record: _Record) -> list[_Record]:
-    """The records that a span and those under it come to."""
-    tries = [one for one in record.inner if one.kind == 3]
-    if record.kind == 3 and tries:
-        for one in tries:
-            one.words = one.words.under(record.words)
-            one.job = record.span_id
-            one.first_partial_ns = one.first_partial_ns or record.first_partial_ns
-        # What answered them stands under them, and is another side's.
-        return tries + [more for one in tries for inner in one.inner for more in _told(inner)]
-    record.job = record.job or record.span_id
-    if record.kind == 2:
-        return [record, *(more for one in tries for inner in one.inner for more in _told(inner))]
-    return [record, *(more for inner in record.inner for more in _told(inner))]
+def _told(record: _Record, job: str) -> list[_Record]:
+    """The records that a span and those under it come to; `job` is whose they are."""
+    if record.kind == 3:
+        level = _tries(record, job)
+        return level + [more for one in level for inner in one.inner if inner.kind == 2 for more in _told(inner, job)]
+    record.job = job
+    asked = [inner for inner in record.inner if inner.kind == 3]
+    path = record.words.columns.get("path")
+    # What a gateway asks for is what it was asked for; an application that asks has paths of its own.
+    passed_on = [inner for inner in asked if all(one.words.columns.get("path") == path for one in _tries(inner, job))]
+    record.asked = [one for inner in passed_on for one in _tries(inner, job)]
+    found = [record, *(more for inner in record.inner if inner.kind == 2 for more in _told(inner, job))]
+    found += [more for one in record.asked for inner in one.inner if inner.kind == 2 for more in _told(inner, job)]
+    passed = {id(inner) for inner in passed_on}
+    own = [inner for inner in asked if id(inner) not in passed]
+    return found + [more for inner in own for more in _told(inner, job if len(own) == 1 else inner.span_id)]
+
+
+def _tries(record: _Record, job: str) -> list[_Record]:
+    """A CLIENT span's tries: the CLIENT spans under it, which get what it knows, or itself."""
+    tries = [inner for inner in record.inner if inner.kind == 3]
+    record.job = job
+    for one in tries:
+        one.words = one.words.under(record.words)
+        one.first_partial_ns = one.first_partial_ns or record.first_partial_ns
+    return [more for one in tries for more in _tries(one, job)] if tries else [record]
 
 
 def _row(record: _Record, trace: str | None) -> dict[str, Any]:
     length = None if record.ended_ns is None else (record.ended_ns - record.begun_ns) / 1e6
-    tries = [one for one in record.inner if one.kind == 3] if record.kind == 2 else []
+    tries = record.asked
     last = max(tries, key=lambda one: one.begun_ns, default=None)
     partial = record.first_partial_ns
     side = "client" if record.kind == 3 else "gateway" if tries else "upstream"

@@ -333,10 +333,12 @@ def logged(
     """What intake makes of the log, by model; LiteLLM writes it a moment after it answers."""
     limit = time.monotonic() + 20
     while True:
-        shutil.rmtree(folder / "run", ignore_errors=True)
-        found = take_in([seen.requests], folder / "run")
-        events = {event.model: event for event in read_events(folder / "run" / "events.jsonl")[0]}
-        if is_whole(events):
-            return found, events
-        assert time.monotonic() < limit, sorted(events)
+        said = (seen.requests.parent / "litellm.log").read_text(encoding="utf-8", errors="replace")
+        if seen.requests.exists():
+            shutil.rmtree(folder / "run", ignore_errors=True)
+            found = take_in([seen.requests], folder / "run")
+            events = {event.model: event for event in read_events(folder / "run" / "events.jsonl")[0]}
+            if is_whole(events):
+                return found, events
+        assert time.monotonic() < limit, said[-3000:]
         time.sleep(0.2)
