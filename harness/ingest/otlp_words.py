@@ -45,7 +45,7 @@ _OTHER_WORK = re.compile(r"chat|text_completion|embeddings|generate_content|exec
 _ERROR_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.:$]{0,119}")
 _OWN_CAP = re.compile(r"timeout|timed_?out|deadline", re.IGNORECASE)
 _LEFT = re.compile(r"abort|cancel", re.IGNORECASE)
-_GONE = re.compile(r"connect|reset|refused|disconnect|protocol|eof|hang_?up|broken_?pipe|socket", re.IGNORECASE)
+_GONE = re.compile(r"connect|reset|refused|closed|disconnect|protocol|eof|hang_?up|broken_?pipe|socket", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ class RequestLog(CustomLogger):  # type: ignore[misc,unused-ignore]
         with Path("requests.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(kwargs.get("standard_logging_object"), default=str) + "\n")
 
-    async def async_log_success_event(self, kwargs: dict[str, Any], *_: object) -> None:
+    async def async_log_success_event(self, kwargs: dict[str, Any], *_: object, **__: object) -> None:
         """An answer came."""
         self._write(kwargs)
 
-    async def async_log_failure_event(self, kwargs: dict[str, Any], *_: object) -> None:
+    async def async_log_failure_event(self, kwargs: dict[str, Any], *_: object, **__: object) -> None:
         """None came, or an error."""
         self._write(kwargs)
 

@@ -131,7 +131,7 @@ def test_a_wrong_mapping_is_told_with_file_and_field(tmp_path: Path, mapping: st
 def test_a_missing_mapping_is_told(tmp_path: Path) -> None:
     log = tmp_path / "jobs.csv"
     log.write_text("a,b\n1,2\n")
-    with pytest.raises(UsageProblem, match="in no format that is known; name it with --log-format .* or say with"):
+    with pytest.raises(UsageProblem, match="in no format that is known"):
         take_in([log], tmp_path / "run")
     with pytest.raises(UsageProblem, match=r"gone\.yaml: cannot be read \(No such file"):
         take_in([log], tmp_path / "run", mapping=tmp_path / "gone.yaml")
