@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {"errors", "events", "metrics", "conditions", "prices", "gateways", "evidence", "salt"}
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare"}
+READ = {"frame", "ingest", "stats", "diagnosis", "report", "packet", "compare", "export"}
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -34,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
     "run": {"scenario", "plan", "routes", "wire", "simulator"},
     "selftest": {"routes", "wire"},
     "frame": set(),
-    "ingest": set(),
+    "ingest": {"frame"},
     "stats": set(),
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "report": {"frame", "stats", "diagnosis"},

@@ -207,10 +207,8 @@ def test_a_real_chromium_behind_a_proxy_that_gives_up_is_told_so(tmp_path: Path,
     verdicts = {one.job_id: one for one in found}
     capped = [verdicts[by_client[f"page-{number}"].job_id] for number in range(6)]
     assert {(one.verdict, one.grade, one.backend_finished) for one in capped} == {("false_timeout", "proven", True)}
-    # The world ran sixty times faster than the browser's clock. One that a busy machine delayed is of no known cap.
-    signed = [one for one in capped if one.product == "nginx"]
-    assert len(signed) >= 3
-    assert {round(one.cap_s or 0) for one in signed} == {1}
+    # A cap of one second is none that nginx is known for; that it signed is said all the same.
+    assert all(any("server nginx" in row.fact for row in one.evidence) for one in capped)
     assert by_client["page-6"].outcome == "image"
     left = by_client["page-7"]
     assert (left.outcome, verdicts[left.job_id].layer) == ("cut", "the browser page")
