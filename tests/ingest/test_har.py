@@ -212,5 +212,5 @@ def test_a_real_chromium_behind_a_proxy_that_gives_up_is_told_so(tmp_path: Path,
     assert by_client["page-6"].outcome == "image"
     left = by_client["page-7"]
     assert (left.outcome, verdicts[left.job_id].layer) == ("cut", "the browser page")
-    assert 700 <= (left.total_ms or 0) < 5000
+    assert 500 <= (left.total_ms or 0) < 5000  # Playwright's clock begins a moment after the page's timer
     assert "canary" not in (tmp_path / "run" / "events.jsonl").read_text()
