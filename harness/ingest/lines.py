@@ -22,6 +22,24 @@ def json_text(path: str) -> str:
     return f"nullif(nullif(json_extract_string(doc, '{path}'), ''), '-')"
 
 
+class Keys:
+    """Values that are taken out of a line of JSON in one go: parsing it anew for each of many is what costs."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    def text(self, path: str) -> str:
+        """What `json_text` gives."""
+        if path not in self.paths:
+            self.paths.append(path)
+        return f"nullif(nullif(keyed[{self.paths.index(path) + 1}], ''), '-')"
+
+    def prepared(self) -> str:
+        """SQL for all of them."""
+        paths = ", ".join(f"'{path}'" for path in self.paths)
+        return f", json_extract_string(try_cast(line AS JSON), [{paths}]) AS keyed"
+
+
 def number(expression: str, scale: float = 1.0) -> str:
     """SQL for a number, scaled; null for what is none, and for the -1 by which logs say "not reached"."""
     as_number = f"try_cast({expression} AS DOUBLE)"
@@ -61,9 +79,12 @@ def read_text_lines(
 
 
 def read_json_lines(source: Source, columns: Mapping[str, str], *, format: str, side: Side, writer: str,
-                    fits: str = "true") -> Batch:  # fmt: skip
-    """Lines of JSON. `columns`: sighting column → SQL over `doc`; `fits`: SQL that holds for a line of this format."""
-    prepared = "try_cast(line AS JSON) AS doc"
+                    fits: str = "true", keys: Keys | None = None) -> Batch:  # fmt: skip
+    """Lines of JSON. `columns`: sighting column → SQL over `doc`; `fits`: SQL that holds for a line of this format.
+
+    `keys`: what these speak of besides `doc`.
+    """
+    prepared = "try_cast(line AS JSON) AS doc" + (keys.prepared() if keys is not None else "")
     whole = f"doc IS NOT NULL AND json_type(doc) = 'OBJECT' AND coalesce({fits}, false)"
     return _read(source, prepared, whole, columns, "is no JSON object of this format", format, side, writer)
 

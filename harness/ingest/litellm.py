@@ -20,7 +20,7 @@ import pandas as pd
 
 from harness.evidence import kept_headers
 from harness.ingest.hashes import hashed_column
-from harness.ingest.lines import json_text, number, read_json_lines
+from harness.ingest.lines import Keys, number, read_json_lines
 from harness.ingest.sightings import Batch
 from harness.ingest.source import Source
 
@@ -48,15 +48,16 @@ def is_litellm(head: str) -> bool:
 
 def read_litellm(source: Source) -> Batch:
     """Its records as the gateway's."""
-    begun, ended = number(json_text("$.startTime")), number(json_text("$.endTime"))
-    first = number(json_text("$.completionStartTime"))
-    whole = f"({json_text('$.status')} = 'success')"
-    kind = f"CASE WHEN {json_text('$.call_type')} LIKE 'a%' THEN substr({json_text('$.call_type')}, 2) ELSE " + (
-        f"{json_text('$.call_type')} END"
+    keys = Keys()
+    begun, ended = number(keys.text("$.startTime")), number(keys.text("$.endTime"))
+    first = number(keys.text("$.completionStartTime"))
+    whole = f"({keys.text('$.status')} = 'success')"
+    kind = f"CASE WHEN {keys.text('$.call_type')} LIKE 'a%' THEN substr({keys.text('$.call_type')}, 2) ELSE " + (
+        f"{keys.text('$.call_type')} END"
     )
     paths = " ".join(f"WHEN '{name}' THEN '{path}'" for name, path in _PATHS.items())
-    code = json_text("$.error_information.error_code")
-    error = f"regexp_extract({json_text('$.error_information.error_class')}, '[A-Za-z]+$')"
+    code = keys.text("$.error_information.error_code")
+    error = f"regexp_extract({keys.text('$.error_information.error_class')}, '[A-Za-z]+$')"
     statuses = " ".join(f"WHEN '{name}' THEN {status}" for name, status in _STATUS.items())
     coded = f"CASE WHEN regexp_matches({code}, '^[1-5][0-9][0-9]$') THEN {code}::DOUBLE END"
     headers = "json_extract(doc, '$.hidden_params.additional_headers')"
@@ -64,57 +65,63 @@ def read_litellm(source: Source) -> Batch:
     own = f"(NOT {whole} AND {error} = 'Timeout' AND NOT {answered})"
     caller = "$.metadata.requester_custom_headers"
     asked = "$.metadata.requester_metadata.headers"
-    streamed = f"coalesce(lower({json_text('$.stream')}) = 'true', false)"
+    streamed = f"coalesce(lower({keys.text('$.stream')}) = 'true', false)"
     columns = {
         "started_at_s": begun,
         "duration_ms": f"({ended} - {begun}) * 1000",
         "first_byte_at_ms": f"CASE WHEN {streamed} AND {whole} THEN ({first} - {begun}) * 1000 END",
         "status": f"CASE WHEN {whole} THEN 200 ELSE coalesce({coded}, CASE {error} {statuses} END, 500) END",
         "upstream_ms": f"CASE WHEN {own} THEN ({ended} - {begun}) * 1000 END",
-        "server_ms": number(json_text('$.hidden_params.additional_headers."llm_provider-openai-processing-ms"')),
+        "server_ms": number(keys.text('$.hidden_params.additional_headers."llm_provider-openai-processing-ms"')),
         "gave_up": f"CASE WHEN {own} THEN 'self' WHEN NOT {whole} AND {error} = 'APIConnectionError' "
         f"AND NOT {answered} THEN 'upstream' END",
         "gave_up_word": f"CASE WHEN NOT {whole} AND NOT {answered} THEN 'litellm.exceptions.' || nullif({error}, '') "
         "END",
         "finished": f"CASE WHEN {whole} THEN 1 END",
-        "client_request_id": f"coalesce({json_text(caller + '.' + _key('x-client-request-id'))}, "
-        f"{json_text(asked + '.' + _key('x-client-request-id'))})",
+        "client_request_id": f"coalesce({keys.text(caller + '.' + _key('x-client-request-id'))}, "
+        f"{keys.text(asked + '.' + _key('x-client-request-id'))})",
         "request_id": "coalesce("
         + ", ".join(
-            json_text(f"$.hidden_params.additional_headers.{_key(name)}")
+            keys.text(f"$.hidden_params.additional_headers.{_key(name)}")
             for name in ("llm_provider-x-request-id", "x-request-id")
         )
         + ")",
-        "call_id": f"coalesce({json_text('$.litellm_call_id')}, {json_text('$.id')})",
-        "trace_id": f"nullif(regexp_extract({json_text(asked + '.traceparent')}, "
+        "call_id": f"coalesce({keys.text('$.litellm_call_id')}, {keys.text('$.id')})",
+        "trace_id": f"nullif(regexp_extract({keys.text(asked + '.traceparent')}, "
         "'^[0-9a-f]{2}-([0-9a-f]{32})-', 1), '')",
         "method": "'POST'",
-        "path": f"coalesce(split_part({json_text('$.metadata.user_api_key_request_route')}, '?', 1), "
-        f"CASE {kind} {paths} ELSE {json_text('$.call_type')} END)",
-        "model": f"coalesce({json_text('$.model_group')}, {json_text('$.model')})",
-        "quality": f"coalesce({json_text('$.model_parameters.quality')}, {json_text('$.response.quality')})",
-        "size": f"coalesce({json_text('$.model_parameters.size')}, {json_text('$.response.size')})",
-        "output_format": f"coalesce({json_text('$.model_parameters.output_format')}, "
-        f"{json_text('$.response.output_format')})",
-        "n": number(json_text("$.model_parameters.n")),
-        "stream": f"CASE lower({json_text('$.stream')}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
+        "path": f"coalesce(split_part({keys.text('$.metadata.user_api_key_request_route')}, '?', 1), "
+        f"CASE {kind} {paths} ELSE {keys.text('$.call_type')} END)",
+        "model": f"coalesce({keys.text('$.model_group')}, {keys.text('$.model')})",
+        "quality": f"coalesce({keys.text('$.model_parameters.quality')}, {keys.text('$.response.quality')})",
+        "size": f"coalesce({keys.text('$.model_parameters.size')}, {keys.text('$.response.size')})",
+        "output_format": f"coalesce({keys.text('$.model_parameters.output_format')}, "
+        f"{keys.text('$.response.output_format')})",
+        "n": number(keys.text("$.model_parameters.n")),
+        "stream": f"CASE lower({keys.text('$.stream')}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
         "images": f"CASE WHEN {whole} THEN json_array_length(doc, '$.response.data') END",
         "image_bytes": f"CASE WHEN {whole} AND json_array_length(doc, '$.response.data') = 1 "
-        f"THEN length({json_text(_FIRST_IMAGE)}) // 4 * 3 "
-        f"- length(regexp_extract({json_text(_FIRST_IMAGE)}, '=*$')) END",
-        "usage_input_tokens": f"CASE WHEN {whole} THEN {number(json_text('$.prompt_tokens'))} END",
-        "usage_output_tokens": f"CASE WHEN {whole} THEN {number(json_text('$.completion_tokens'))} END",
-        "cost_usd": f"CASE WHEN {whole} THEN {number(json_text('$.response_cost'))} END",
+        f"THEN length({keys.text(_FIRST_IMAGE)}) // 4 * 3 "
+        f"- length(regexp_extract({keys.text(_FIRST_IMAGE)}, '=*$')) END",
+        "usage_input_tokens": f"CASE WHEN {whole} THEN {number(keys.text('$.prompt_tokens'))} END",
+        "usage_output_tokens": f"CASE WHEN {whole} THEN {number(keys.text('$.completion_tokens'))} END",
+        "cost_usd": f"CASE WHEN {whole} THEN {number(keys.text('$.response_cost'))} END",
         "error_type": f"CASE WHEN NOT {whole} THEN nullif({error}, '') END",
         "error_code": f"CASE WHEN NOT {whole} THEN nullif(regexp_extract({code}, '^[A-Za-z0-9_.-]{{1,60}}$'), '') END",
         "reply_headers": f"CASE WHEN NOT {whole} AND {answered} THEN {headers}::VARCHAR END",
-        "user_hash": f"coalesce({json_text('$.end_user')}, {json_text('$.metadata.user_api_key_user_id')})",
-        "prompt_hash": "CASE WHEN json_type(doc, '$.messages') = 'VARCHAR' THEN " + json_text("$.messages")
-        + f" ELSE {json_text('$.messages[0].content')} END",
+        "user_hash": f"coalesce({keys.text('$.end_user')}, {keys.text('$.metadata.user_api_key_user_id')})",
+        "prompt_hash": "CASE WHEN json_type(doc, '$.messages') = 'VARCHAR' THEN " + keys.text("$.messages")
+        + f" ELSE {keys.text('$.messages[0].content')} END",
     }  # fmt: skip
     columns["prompt_chars"] = f"length({columns['prompt_hash']})"
     read = read_json_lines(
-        source, columns, format="LiteLLM", side="gateway", writer="litellm", fits=f"{begun} IS NOT NULL"
+        source,
+        columns,
+        format="LiteLLM",
+        side="gateway",
+        writer="litellm",
+        fits=f"{begun} IS NOT NULL",
+        keys=keys,
     )
     return replace(read, table=_unnamed(read.table))
 
