@@ -12,10 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate"}
+WAIST = {
+    "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
+    "salt",
+}  # fmt: skip
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
 READ = {
     "frame", "ingest", "diagnosis", "report", "packet", "sanitizer", "compare", "api", "rating", "gallery", "recommend",
+    "export",
 }  # fmt: skip
 
 # room → rooms that it may import besides the waist and itself
@@ -29,6 +33,8 @@ ARROWS: dict[str, set[str]] = {
     "gateways": set(),
     "kept": set(),
     "estimate": set(),
+    "evidence": set(),
+    "salt": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},
@@ -49,6 +55,7 @@ ARROWS: dict[str, set[str]] = {
     "packet": {"frame", "stats", "diagnosis", "sanitizer"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
     "sanitizer": set(),
+    "export": {"frame"},
     "simulator": set(),
     "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "simulator", "sizing", "stats"},
     "__main__": {"cli"},
@@ -136,6 +143,7 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.recommend.build", ["openai", "httpx", "httpcore", "matplotlib", "duckdb"]),
+        ("harness.export.write", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),

@@ -91,7 +91,7 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
             sentence=f"Widen nothing yet: {layer} waits {cap_s:g} s, and that is more than these shapes are known to "
             f"take ({ground}). Look the cut jobs up behind it first.",
         )
-    value = f"to at least {to_s:g} s ({ground})"
+    value = f"{'' if cap_s is None else f'from {cap_s:g} s '}to at least {to_s:g} s ({ground})"
     return Decision(
         kind="widen_timeout",
         route=route,
@@ -99,7 +99,7 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
         setting=setting,
         from_s=cap_s,
         to_s=to_s,
-        sentence=f"Widen {setting} of {layer} on route {route}, alone, from {cap_s or 0:g} s {value}.",
+        sentence=f"Widen {setting} of {layer} on route {route}, alone, {value}.",
     )
 
 

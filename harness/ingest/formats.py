@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.errors import UsageProblem
-from harness.ingest import apache, aws, caddy, cloudflare, envoy, haproxy, nginx, vercel
+from harness.ingest import aiperf, apache, aws, caddy, cloudflare, envoy, haproxy, har, litellm, nginx, otlp, vercel
 from harness.ingest.sightings import Batch
 from harness.ingest.source import Source
 
@@ -23,6 +23,10 @@ class Format:
 
 # What says most of itself comes first: a JSON log whose keys are somebody's own before plain text.
 FORMATS: tuple[Format, ...] = (
+    Format("har", "HAR 1.2 of a browser", har.is_har, har.read_har),
+    Format("otlp", "OpenTelemetry spans as OTLP JSON", otlp.is_otlp, otlp.read_otlp),
+    Format("aiperf", "AIPerf's profile_export.jsonl", aiperf.is_aiperf, aiperf.read_aiperf),
+    Format("litellm", "LiteLLM request log as JSON lines", litellm.is_litellm, litellm.read_litellm),
     Format("cloudflare", "Cloudflare Logpush, HTTP requests", cloudflare.fits, cloudflare.read),
     Format("vercel", "Vercel log drain (JSON)", vercel.fits, vercel.read),
     Format("caddy", "Caddy's JSON log", caddy.fits, caddy.read),

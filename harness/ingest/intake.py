@@ -28,6 +28,8 @@ from harness.ingest.source import open_source
 
 INTAKE_FILE = "intake.json"
 IMAGE_PATHS = r"/images/(?:generations|edits|variations)|/responses$|/predictions|/createTask|/queue/|gpt-image"
+# An application has paths of its own; what it asks for may still be told by the model.
+IMAGE_MODELS = re.compile(r"image|dall-e|flux|diffusion|seedream|imagen|ideogram|recraft", re.IGNORECASE)
 SHOWN_PATHS = 5
 EVERYBODYS_WORDS = frozenset(
     {
@@ -146,7 +148,7 @@ def _read(path: Path, scratch: Path, log_format: str | None, mapping: Path | Non
 
 
 def _of_images(table: pd.DataFrame, only: str | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Records of image requests: by their path where there is one, else by a model or by having no path at all."""
+    """Records of image requests: by their path, or a model of images; those that have no path are taken as such."""
     paths = table["path"]
     try:
         wanted = re.compile(only or IMAGE_PATHS)
@@ -156,7 +158,11 @@ def _of_images(table: pd.DataFrame, only: str | None) -> np.ndarray[tuple[int], 
     codes, distinct = pd.factorize(paths)
     speaks = np.array([wanted.search(str(path)) is not None for path in distinct] + [False], dtype=bool)
     by_path = speaks[codes]
-    pathless = paths.isna() | (table["model"].notna() & (only is None))
+    pathless = paths.isna()
+    if only is None:
+        models, named = pd.factorize(table["model"])
+        of_images = np.array([IMAGE_MODELS.search(str(name)) is not None for name in named] + [False], dtype=bool)
+        pathless |= of_images[models]
     return np.asarray(by_path | pathless, dtype=bool)
 
 

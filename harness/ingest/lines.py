@@ -140,12 +140,12 @@ def read_json_lines(source: Source, columns: Mapping[str, str], *, format: str, 
 
 def read_csv(
     source: Source, columns: Mapping[str, str], *, format: str, side: Side, writer: str,
-    header: Sequence[str] | None = None, separator: str | None = None, comment: str = "",
+    header: Sequence[str] | None = None, separator: str | None = None, comment: str = "", needs: Sequence[str] = (),
 ) -> Batch:  # fmt: skip
     """A CSV, with its columns' names in its first line or in `header`. SQL over ``"name"`` (text, null when empty).
 
     `line` is the number of the record. `separator` None: DuckDB finds it out. Lines that begin with `comment` are
-    passed over.
+    passed over. `needs`: names that `columns` speak of, for a message that says which are not there.
     """
     file = f"'{_quoted(str(source.path))}'"
     options = "all_varchar = true, store_rejects = true, rejects_limit = 0, null_padding = false, strict_mode = true"
@@ -165,7 +165,13 @@ def read_csv(
             ).df()
             lost = connection.execute("SELECT DISTINCT line FROM reject_errors ORDER BY 1").fetchall()
         except duckdb.BinderException:
-            raise UsageProblem(f"{source.name}: lacks a column that {format} needs") from None
+            shown = connection.execute(f"DESCRIBE SELECT * FROM read_csv({file}, {options})").fetchall()
+            there = {str(name).casefold() for name, *_ in shown}
+            missing = [name for name in needs if name.casefold() not in there]
+            raise UsageProblem(
+                f"{source.name}: "
+                + (f"has no column {', '.join(missing)}" if missing else f"lacks a column of {format}")
+            ) from None
         except duckdb.Error as error:
             raise UsageProblem(f"{source.name}: cannot be read as {format} ({type(error).__name__})") from None
     found = {str(name): table[name] for name in table.columns}

@@ -20,6 +20,9 @@ from harness.ingest.source import open_source
 from tests.conftest import ROOT
 from tests.ingest.forms import fixture_of, with_fixtures
 
+# Records of a fixture that are broken on purpose.
+BROKEN = {"har": 1, "otlp": 1, "aiperf": 1, "litellm": 1}
+
 
 def read(name: str, tmp_path: Path, text: str | None = None) -> pd.DataFrame:
     """The sightings of a format's fixture, or of a text in it."""
@@ -29,7 +32,7 @@ def read(name: str, tmp_path: Path, text: str | None = None) -> pd.DataFrame:
         path.write_text(text, encoding="utf-8")
     assert path is not None
     batch = format_named(name).read(open_source(path, tmp_path))
-    assert batch.bad_count == 0
+    assert batch.bad_count == (path == fixture_of(name)) * BROKEN.get(name, 0)
     return batch.table
 
 
@@ -47,7 +50,7 @@ def test_every_format_has_a_fixture_that_is_recognised_as_it(name: str, tmp_path
     assert form.name == name
     batch = form.read(source)
     assert len(batch.table) > 0
-    assert batch.bad_count == 0
+    assert batch.bad_count == BROKEN.get(name, 0)
     assert (batch.table["started_at_s"] > at("2024-01-01T00:00:00+00:00")).all()
 
 
