@@ -171,7 +171,7 @@ _SECRET = re.compile(
     r"|jwt|csrf|xsrf|hmac|signature|sig|otp|dsn|sas|oauth|authtoken|accesstoken|secretkey|accesskey|privatekey|creds)(?:_|$)"
     r"|(?:api|access|secret|private|master|signing|encryption|shared|account|auth|license|service|subscription|deploy"
     r"|ssh|client|admin|virtual|storage|session|security|provider|openai|azure|fal|replicate|ssl|tls|webhook|user)_key"
-    r"|(?:^|_)pass(?:word)?(?:_|$)|_key$|key_[0-9]$|connection_string|connstr|(?:database|redis|mongo|postgres|amqp|db)_(?:url|uri)"
+    r"|(?:password|passwd|passphrase|pwd)$|(?:^|_)pass(?:word)?(?:_|$)|_key$|key_[0-9]$|connection_string|connstr|(?:database|redis|mongo|postgres|amqp|db)_(?:url|uri)"
     r"|^(?:x_amz_(?:sig|cred|sec)|x_goog_(?:sig|cred))"
 )
 _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (

@@ -81,6 +81,8 @@ PEOPLE_RULES: tuple[Rule, ...] = (
     Rule("email", "email", r"([\w.!#$&'*+/?^`{|}~%\xff-]{1,64}(?:@|%40|%2540|\\u0040|&#64;|&#x40;|&commat;)"
          r"(?:[\w\xff-]{1,63}\.){1,8}[A-Za-z\xff]{2,24})", ("@", "%40", "%2540", "u0040", "&#64;", "&#x40;", "&commat;"),
          ("anna.{l:6}@{l:8}.com", "j.doe+tag@mail.{l:5}.co.uk"), ("user@", "@media print", "[image]@2x")),
+    Rule("user-of-ssh", "user", r"(?i)\b(?:ssh|scp|sftp|rsync|mosh)\s+(?:-\S+\s+(?:[0-9]+\s+)?)*([\w.-]{1,64}@[\w.-]{1,100})",
+         ("@",), ("ssh {l:9}@bastion", "ssh -p 2222 {l:7}@{l:6}"), ("ssh bastion", "npm install openai@7.55.0"), wide=False),
     Rule("email-obfuscated", "email", r"(?i)\b([\w.+-]{2,64}\s?(?:\[at\]|\(at\)| at )\s?[\w-]{2,63}(?:\s?(?:\[dot\]|\(dot\)| dot )\s?[\w-]{2,20})+)",
          ("dot",), ("anna [at] {l:8} [dot] com",), wide=False),
     Rule("phone", "phone", r"(?:^|[^\w.+/:-])((?:\+|00)[1-9][0-9]{0,2}[ .\-/]?(?:\(0?\)?)?\(?[0-9]{1,4}\)?(?:[ .\-/]?[0-9]{2,5}){1,5})(?:$|[^\w:])",
