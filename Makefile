@@ -52,7 +52,7 @@ layers: .layers/.ready ## Envoy and two gunicorns, each in a folder of its own, 
 	@touch $@
 
 test: $(VENV)/.test-ready ## all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 --reruns-delay 1 $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 --reruns-delay 1 -raR $(PYTEST)
 
 lint: $(VENV)/.test-ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .

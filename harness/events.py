@@ -182,7 +182,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     failure: tuple[str, ...] = ()  # exception class names, outermost first, then errno name if there is one
     http_status: int | None = None
     http_version: str | None = None
-    headers: dict[str, str] = {}  # only names on the allow-list of `harness.wire.evidence`, lower case
+    headers: dict[str, str] = {}  # only names on the allow-list of `harness.evidence`, lower case
     request_id: str | None = None  # the API's own
     ids: dict[str, str] = {}  # every other id: header name → value
     error: ApiError | None = None

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import evidence
 from harness.gateways import Told, gateway_named, gateways, told_by
-from harness.wire import evidence
 
 # Headers of answers as they were measured on loopback or are documented, beside those of the API behind.
 OPENAI = {

@@ -12,9 +12,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 
-WAIST = {"errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept"}
+WAIST = {
+    "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
+    "salt",
+}  # fmt: skip
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
-READ = {"frame", "ingest", "diagnosis", "report", "packet", "compare", "api", "rating", "gallery", "recommend"}
+READ = {
+    "frame", "ingest", "diagnosis", "report", "packet", "sanitizer", "compare", "api", "rating", "gallery", "recommend",
+    "export",
+}  # fmt: skip
 
 # room → rooms that it may import besides the waist and itself
 ARROWS: dict[str, set[str]] = {
@@ -26,6 +32,9 @@ ARROWS: dict[str, set[str]] = {
     "prices": set(),
     "gateways": set(),
     "kept": set(),
+    "estimate": set(),
+    "evidence": set(),
+    "salt": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},
@@ -34,7 +43,7 @@ ARROWS: dict[str, set[str]] = {
     "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
     "selftest": {"routes", "wire"},
     "frame": set(),
-    "ingest": set(),
+    "ingest": {"frame"},  # our own runs among other people's logs
     "stats": set(),
     "sizing": {"stats"},
     "shrinking": set(),
@@ -43,9 +52,11 @@ ARROWS: dict[str, set[str]] = {
     "gallery": set(),
     "recommend": {"chain", "stats"},
     "report": {"chain", "frame", "stats", "diagnosis", "rating", "gallery", "recommend"},
-    "compare": {"frame", "stats", "diagnosis", "report", "recommend"},
-    "packet": {"frame", "stats", "diagnosis", "shrinking"},
+    "compare": {"frame", "stats", "diagnosis", "report", "recommend", "rating"},
+    "packet": {"frame", "stats", "diagnosis", "sanitizer", "shrinking"},
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
+    "sanitizer": set(),
+    "export": {"frame"},
     "simulator": set(),
     "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats"},
     "__main__": {"cli"},
@@ -133,7 +144,9 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.diagnosis.judge", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.recommend.build", ["openai", "httpx", "httpcore", "matplotlib", "duckdb"]),
+        ("harness.export.write", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
+        ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.run.session", ["pandas", "scipy", "matplotlib"]),
         ("harness.sizing", ["openai", "httpx", "httpcore", "pandas", "pydantic", "matplotlib"]),

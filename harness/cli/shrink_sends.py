@@ -21,7 +21,7 @@ from harness.packet.prompts import synthetic
 from harness.packet.vocabulary import COMPLEXITY_ALIASES, prompt_bucket
 from harness.plan import Job
 from harness.prices import estimate
-from harness.run.salt import load_salt, prompt_hash
+from harness.salt import load_salt, prompt_hash
 from harness.scenario import Scenario
 from harness.scenario.cells import make_cell
 from harness.scenario.models import Prompt

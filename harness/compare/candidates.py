@@ -8,9 +8,10 @@ from pathlib import Path
 from harness.compare.build import Measured
 from harness.compare.settings import allowed_names, differences, refuse
 from harness.errors import UsageProblem
+from harness.estimate import Estimate
 from harness.recommend.build import recommend
 from harness.recommend.model import Recommendation
-from harness.report.recommendation import candidates, stabilities
+from harness.report.recommendation import as_needs, candidates, stabilities
 
 MUST_BE_EQUAL = frozenset({"model", "text_model", "prompts", "simulated", "time_scale"})
 """What two cells must share for their prices and seconds to be a choice. In anything else candidates may differ: that
@@ -53,7 +54,21 @@ def recommend_runs(
         for run in runs
         for key, value in stabilities(run.jobs, run.conditions.run_id if several else "").items()
     }
-    return recommend(cells, first.conditions.uses, stable, volume=volume, notes=notes)
+    # Votes of one run say nothing of another's pictures: they were never beside each other.
+    ratings = {} if several else _ratings(run_dirs[0], first)
+    return recommend(cells, first.conditions.uses, stable, volume=volume, ratings=ratings, notes=notes)
+
+
+def _ratings(run_dir: Path, run: Measured) -> dict[str, Estimate]:
+    from harness.rating.votes import read_votes
+    from harness.report import tables
+    from harness.report.jobs import Shapes
+    from harness.report.ratings import rate
+
+    votes = read_votes(run_dir)
+    if not votes.cast:
+        return {}
+    return as_needs(rate(votes, tables.cells(run.jobs, run.conditions, Shapes(run.jobs, run.conditions))))
 
 
 def _read(run_dir: Path) -> Measured:

@@ -73,14 +73,25 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
     route = str(case.jobs["route"].iloc[rows[0]])
     to_s, ground = _needed_s(case, rows)
     if setting is None:
+        sought = f"the timeout of {layer} on route {route}"
+        if cap_s:
+            sought = f"the layer on route {route} whose cap is {cap_s:g} s"
         return Decision(
             kind="widen_timeout",
             route=route,
             layer=layer,
             from_s=cap_s,
-            sentence=f"Find the layer on route {route} whose cap is {cap_s or 0:g} s, and widen it alone.",
+            sentence=f"Find {sought}, and widen it alone.",
         )
-    value = f"to at least {to_s:g} s ({ground})"
+    if cap_s and to_s <= cap_s:
+        return Decision(
+            kind="none_justified",
+            route=route,
+            layer=layer,
+            sentence=f"Widen nothing yet: {layer} waits {cap_s:g} s, and that is more than these shapes are known to "
+            f"take ({ground}). Look the cut jobs up behind it first.",
+        )
+    value = f"{'' if cap_s is None else f'from {cap_s:g} s '}to at least {to_s:g} s ({ground})"
     return Decision(
         kind="widen_timeout",
         route=route,
@@ -88,7 +99,7 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
         setting=setting,
         from_s=cap_s,
         to_s=to_s,
-        sentence=f"Widen {setting} of {layer} on route {route}, alone, from {cap_s or 0:g} s {value}.",
+        sentence=f"Widen {setting} of {layer} on route {route}, alone, {value}.",
     )
 
 

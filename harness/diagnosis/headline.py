@@ -104,7 +104,7 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
         return "The evidence does not show what happened; each job says what would settle it."
     top = max(here, key=lambda finding: finding.jobs)
     if name == "false_timeout":
-        return _timeout(top, verdicts)
+        return _timeout(top, case, verdicts)
     said = f"{top.jobs} of {top.of_jobs} jobs on route {top.route} {_SAID[name]}"
     if name == "route_owner_delay" and top.route in case.gaps:
         gap = case.gaps[top.route]
@@ -112,14 +112,17 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
     return said[0].upper() + said[1:] + "."
 
 
-def _timeout(top: Finding, verdicts: Verdicts) -> str:
+def _timeout(top: Finding, case: Case, verdicts: Verdicts) -> str:
     table = verdicts.table
-    cut = table[(table["verdict"] == "false_timeout") & (table["layer"] == top.layer)]
+    on_route = case.is_in("route", top.route)
+    cut = table[((table["verdict"] == "false_timeout") & (table["layer"] == top.layer)).to_numpy(dtype=bool) & on_route]
     caps, products = cut["cap_s"].value_counts(), cut["product"].dropna()
     product = str(products.iloc[0]) if len(products) else None
     who = f"{top.layer} ({product})" if product and product != top.layer else str(top.layer)
     at = f" at {caps.index[0]:g} s" if len(caps) else ""
     made = int((cut["backend_finished"] == True).sum())  # noqa: E712 - None is neither
     tail = f", and the backend made {made} of these images anyway" if made else ""
-    share = f"{top.jobs} of {top.of_jobs} jobs"
-    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({top.grade})."
+    share = f"{len(cut)} of {top.of_jobs} jobs"
+    others = top.jobs - len(cut)
+    more = f"; other layers in {others} more" if others > 0 else ""
+    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({top.grade}){more}."

@@ -74,16 +74,23 @@ def _was_left(one: Evidence, word: Mapping[str, Any], scene: Scene) -> Attributi
     return Attribution(
         # Without a pile it may have been a person who closed a tab.
         grade="attributed" if scene.pile is not None else "inferred",
-        layer=f"the caller of {writer}",
+        # A browser has no caller: it is its page's script, or whoever closed it.
+        layer="the browser page" if writer == "browser" else f"the caller of {writer}",
         product=None,
         cap_s=None if piled is None else round(piled, 1),
         cut_at_ms=one.ended_at_ms,
-        first_move=f"find the timeout of whatever calls {writer}; then raise it alone",
+        first_move="find the page's own timer (AbortSignal.timeout, AbortController, xhr.timeout); raise it alone"
+        if writer == "browser"
+        else f"find the timeout of whatever calls {writer}; then raise it alone",
         evidence=tuple(rows),
-        settle=f"the log, or the timeout setting, of whatever calls {writer}",
+        settle="the page's code"
+        if writer == "browser"
+        else f"the log, or the timeout setting, of whatever calls {writer}",
     )
 
 
 def _word(word: Mapping[str, Any]) -> str:
-    means = {"self": "it gave up on the hop behind it", "client": "its caller closed first"}[str(word["gave_up"])]
+    means = {"self": "it gave up on the call", "client": "its caller closed first"}[str(word["gave_up"])]
+    if word["writer"] == "browser" and word["gave_up"] == "client":
+        means = "the page, or whoever closed it, ended it"
     return f"{means} ({word['word']})" if word.get("word") else means

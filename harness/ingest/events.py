@@ -19,6 +19,11 @@ import pandas as pd
 from harness.ingest.join import DEPTH, Joined
 
 LEAST_IMAGE_BYTES = 20_000
+# Failures by which no connection came about: browsers' words, and classes of HTTP libraries.
+NOT_REACHED = (
+    "NAME_NOT_RESOLVED|CONNECTION_REFUSED|CONNECTION_TIMED_OUT|INTERNET_DISCONNECTED|ERR_ADDRESS_|ERR_CERT_|ERR_SSL_|"
+    "PROXY_CONNECTION_FAILED|UNKNOWN_HOST|ConnectError|ConnectTimeout|ClientConnector|ENOTFOUND|ECONNREFUSED"
+)
 # Of logs on one side, who stands further out: CDNs before load balancers before proxies.
 _OUTNESS = {
     "cloudflare": 0, "cloudfront": 0, "fastly": 0, "vercel": 1, "aws_alb": 2, "haproxy": 3, "envoy": 3, "nginx": 4,
@@ -76,9 +81,12 @@ def write_events(ranked: pd.DataFrame, run_id: str, events: Path, backend: Path)
     return int(found[0]) if found else 0
 
 
-_HOW = """
+_HOW = f"""
     CASE
+        -- An error within a stream, behind a 200.
+        WHEN status BETWEEN 200 AND 299 AND error_type IS NOT NULL AND coalesce(images, 0) = 0 THEN 'error'
         WHEN status BETWEEN 200 AND 299 AND coalesce(gave_up, 'nobody') = 'nobody' THEN 'whole'
+        WHEN status IS NULL AND first_byte_at_ms IS NULL AND regexp_matches(failure, '{NOT_REACHED}') THEN 'unreachable'
         WHEN status BETWEEN 200 AND 299 OR status = 499 OR status IS NULL OR gave_up = 'client' THEN 'cut'
         ELSE 'error'
     END
@@ -108,7 +116,7 @@ _MARKS = """{
 _TRY = f"""{{
     'client_request_id': coalesce(client_request_id, 'intake-' || job::VARCHAR),
     'marks': {_MARKS},
-    'ended': CASE WHEN how = 'cut' THEN 'remote_closed' ELSE 'complete' END,
+    'ended': CASE how WHEN 'cut' THEN 'remote_closed' WHEN 'unreachable' THEN 'connect_failed' ELSE 'complete' END,
     'failure': CASE WHEN failure IS NULL THEN [] ELSE string_split(failure, ' < ') END,
     'http_status': CASE WHEN status = 499 THEN NULL ELSE status::INT END,
     'headers': coalesce(try_cast(reply_headers AS JSON), '{{}}'::JSON),
@@ -159,7 +167,8 @@ WITH words AS (
 ),
 judged AS (
     SELECT *, CASE
-        WHEN last_try.how = 'whole' AND (last_try.seen OR coalesce(last_try.bytes, $least) >= $least) THEN 'image'
+        WHEN last_try.how = 'whole' AND (last_try.seen
+            OR (last_try.images IS NULL AND coalesce(last_try.bytes, $least) >= $least)) THEN 'image'
         WHEN last_try.how = 'whole' THEN 'empty' ELSE last_try.how END AS outcome
     FROM told
 )
@@ -176,7 +185,7 @@ SELECT judged.job AS job,
     coalesce(regexp_extract(path, '(/images/[a-z]+|/responses)$', 1), '') AS endpoint,
     coalesce(model, 'not said') AS model, quality, size, output_format, coalesce(n, 1)::INT AS n, stream,
     coalesce(prompt_chars, 0)::INT AS prompt_chars, coalesce(prompt_hash, '') AS prompt_hash,
-    outcome, CASE WHEN outcome = 'cut' THEN 'remote_closed' ELSE 'complete' END AS ended,
+    outcome, made[-1].ended AS ended,
     made[-1].http_status AS http_status, error_type, error_code, request_id,
     len(made) - 1 AS retry_count,
     connect_ms, first_byte_at_ms AS first_byte_ms, first_partial_image_at_ms AS first_partial_image_ms,

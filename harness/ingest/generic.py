@@ -16,6 +16,7 @@ fields:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -24,10 +25,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import UsageProblem
+from harness.ingest.hashes import hashed_column
 from harness.ingest.lines import iso_moment, moment, number, read_csv, read_json_lines
 from harness.ingest.sightings import COLUMNS, Batch, Side
 from harness.ingest.source import Source
 
+# Not to be mapped: what the reader knows itself, and texts that only readers of a known format can make harmless.
+_OURS = frozenset({"line", "side", "writer", "body_head", "reply_headers"})
 _UNITS = {"ms": 1.0, "s": 1000.0, "us": 1e-3, "ns": 1e-6}
 _EPOCHS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -61,7 +65,7 @@ class _Mapping(BaseModel):
     def _spelled_out(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             raise ValueError("is a mapping: our column → their key")
-        strangers = set(given) - set(COLUMNS)
+        strangers = set(given) - (set(COLUMNS) - _OURS)
         if strangers:
             raise ValueError(f"no such column: {sorted(strangers)}; docs/intake.md lists them")
         return {name: {"from": value} if isinstance(value, str) else value for name, value in given.items()}
@@ -78,8 +82,13 @@ def read_mapped(source: Source, mapping: Path) -> Batch:
     as_json = first.lstrip().startswith("{")
     columns = {name: _sql(name, one, asked.timezone, as_json=as_json) for name, one in asked.fields.items()}
     if as_json:
-        return read_json_lines(source, columns, format="mapped JSON lines", side=asked.side, writer=asked.writer)
-    return read_csv(source, columns, format="mapped CSV", side=asked.side, writer=asked.writer)
+        read = read_json_lines(source, columns, format="mapped JSON lines", side=asked.side, writer=asked.writer)
+    else:
+        needs = tuple(one.source for one in asked.fields.values())
+        read = read_csv(source, columns, format="mapped CSV", side=asked.side, writer=asked.writer, needs=needs)
+    # Whatever a mapping calls a hash may be the prompt, or a name.
+    hashes = {name: hashed_column(read.table[name]) for name in ("prompt_hash", "user_hash") if name in asked.fields}
+    return replace(read, table=read.table.assign(**hashes))
 
 
 def _load(path: Path) -> _Mapping:
@@ -102,6 +111,9 @@ def _sql(name: str, field: _Field, zone: str, *, as_json: bool) -> str:
         cases = " ".join(f"WHEN '{_quoted(word)}' THEN '{_quoted(means)}'" for word, means in field.words.items())
         text = f"CASE {text} {cases} END"
     kind, _ = COLUMNS[name]
+    if name == "path":
+        # A URL may be given for it: no host and no query.
+        return f"nullif(regexp_extract({text}, '^(?:[a-z]+://[^/?#]*)?([^?#]*)', 1), '')"
     if name == "started_at_s":
         return _moment(text, field.form, zone)
     if kind == "text":
@@ -125,8 +137,12 @@ def _moment(text: str, form: str, zone: str) -> str:
 
 
 def _json_path(dotted: str) -> str:
-    steps = "".join(f'."{step}"' for step in _quoted(dotted).split("."))
-    return f"nullif(json_extract_string(doc, '${steps}'), '')"
+    """A key of that very name, else a path into what is nested."""
+    key = f"json_extract_string(doc, '$.\"{_quoted(dotted)}\"')"
+    if "." in dotted:
+        steps = "".join(f'."{step}"' for step in _quoted(dotted).split("."))
+        key = f"coalesce({key}, json_extract_string(doc, '${steps}'))"
+    return f"nullif({key}, '')"
 
 
 def _quoted(text: str) -> str:

@@ -28,7 +28,16 @@ from harness.ingest.source import open_source
 
 INTAKE_FILE = "intake.json"
 IMAGE_PATHS = r"/images/(?:generations|edits|variations)|/responses$|/predictions|/createTask|/queue/|gpt-image"
+# An application has paths of its own; what it asks for may still be told by the model.
+IMAGE_MODELS = re.compile(r"image|dall-e|flux|diffusion|seedream|imagen|ideogram|recraft", re.IGNORECASE)
 SHOWN_PATHS = 5
+EVERYBODYS_WORDS = frozenset(
+    {
+        "api", "v1", "v2", "openai", "deployments", "images", "image", "generations", "generate", "generation", "edits",
+        "edit", "chat", "completions", "responses", "models", "files", "health", "healthz", "status", "metrics", "ping",
+        "jobs", "tasks", "predictions", "queue", "static", "index.html",
+    }
+)  # fmt: skip
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +148,7 @@ def _read(path: Path, scratch: Path, log_format: str | None, mapping: Path | Non
 
 
 def _of_images(table: pd.DataFrame, only: str | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Records of image requests: by their path where there is one, else by a model or by having no path at all."""
+    """Records of image requests: by their path, or a model of images; those that have no path are taken as such."""
     paths = table["path"]
     try:
         wanted = re.compile(only or IMAGE_PATHS)
@@ -149,7 +158,11 @@ def _of_images(table: pd.DataFrame, only: str | None) -> np.ndarray[tuple[int], 
     codes, distinct = pd.factorize(paths)
     speaks = np.array([wanted.search(str(path)) is not None for path in distinct] + [False], dtype=bool)
     by_path = speaks[codes]
-    pathless = paths.isna() | (table["model"].notna() & (only is None))
+    pathless = paths.isna()
+    if only is None:
+        models, named = pd.factorize(table["model"])
+        of_images = np.array([IMAGE_MODELS.search(str(name)) is not None for name in named] + [False], dtype=bool)
+        pathless |= of_images[models]
     return np.asarray(by_path | pathless, dtype=bool)
 
 
@@ -158,9 +171,13 @@ def _nothing(batches: Sequence[tuple[str, Batch]], only: str | None) -> str:
         first = next((f"{name}:{bad.line}: {bad.reason}" for name, batch in batches for bad in batch.bad), "no line")
         return f"no record could be read ({first}); name the format with --log-format, or give a --mapping"
     said = pd.concat([batch.table["path"] for _, batch in batches]).value_counts().head(SHOWN_PATHS)
-    # Paths may hold ids: letters only, and short.
-    shown = ", ".join(re.sub(r"[0-9a-f-]{8,}|[0-9]+", "…", str(path))[:60] for path in said.index)
+    # A path may hold anything: only words that are everybody's are repeated.
+    shown = ", ".join(dict.fromkeys(re.sub(r"[^/]+", _everybodys, str(path)[:200]) for path in said.index))
     return f"no record speaks of images ({only or IMAGE_PATHS}); most asked paths: {shown}. Say which with --only"
+
+
+def _everybodys(step: re.Match[str]) -> str:
+    return step[0] if step[0] in EVERYBODYS_WORDS else "…"
 
 
 def _taken(name: str, batch: Batch, table: pd.DataFrame) -> Taken:

@@ -70,7 +70,7 @@ COLUMNS: Mapping[str, tuple[Kind, str]] = {
     "failure": ("text", "exception names, outermost first, joined by ' < '"),
     "body_kind": ("text", "json, sse, html, text, binary or empty"),
     "body_head": ("text", "at most 300 characters of an answer that is neither JSON nor a stream"),
-    "reply_headers": ("text", "JSON object of the answer's headers that `harness.wire.evidence` would keep"),
+    "reply_headers": ("text", "JSON object of the answer's headers that `harness.evidence` would keep"),
     "user_hash": ("text", "salted hash of who asked, never a name"),
     "prompt_hash": ("text", "salted hash of the prompt"),
     "prompt_chars": ("number", "length of the prompt"),
@@ -115,7 +115,8 @@ def complete(columns: Mapping[str, Any], *, rows: int, side: Side, writer: str) 
         if kind == "number":
             table[name] = np.full(rows, np.nan) if values is None else _numbers(values)
         else:
-            table[name] = np.full(rows, None, dtype=object) if values is None else _texts(values)
+            texts = np.full(rows, None, dtype=object) if values is None else _texts(values)
+            table[name] = pd.Series(texts, dtype=object)  # else pandas makes it a column of its own, with NaN in it
     return pd.DataFrame(table, copy=False)
 
 

@@ -92,7 +92,7 @@ def skew_of_strangers(start_a: Floats, kind_a: NDArray[np.int64], start_b: Float
     middle = float(np.median(inside))
     return Skew(
         middle, middle - width, middle + width, int(counts[best]),
-        f"{int(counts[best])} of {smaller} beginnings agree under it; by chance about {chance:.1f} would",
+        f"{min(int(counts[best]), smaller)} of {smaller} beginnings agree under it; by chance about {chance:.1f} would",
     )  # fmt: skip
 
 

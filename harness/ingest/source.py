@@ -10,6 +10,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import shutil
 import sys
 import zipfile
@@ -22,8 +23,11 @@ from harness.errors import UsageProblem
 from harness.ingest.sightings import Setback
 
 HEAD_CHARS = 65_536
-MAX_LINE = 16 * 2**20  # a HAR or a trace may be one line; nothing that is one record of a log is longer
+MAX_LINE = 16 * 2**20  # nothing that is one record of a log is longer
+MAX_DOCUMENT = 512 * 2**20  # a file that is one document (HAR, a trace) may be one line, or have images in its lines
 MAX_BYTES = 8 * 2**30  # unpacked
+
+_DOCUMENT = re.compile(rb'[\xef\xbb\xbf\s]*\{\s*"(log|resourceSpans|resource_spans)"\s*:')
 
 # First bytes → what unpacks such a file, given its path.
 _PACKED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
@@ -108,18 +112,25 @@ def _clean(name: str, path: Path, copy: Path) -> Source:
         with path.open(encoding=wide, errors="replace", newline="") as text, narrow.open("w", encoding="utf-8") as out:
             shutil.copyfileobj(text, out)
         path = narrow
+    limit = _limit(path)
     with path.open("rb") as raw, copy.open("wb") as out:
         for number, line in enumerate(raw, start=1):
-            reason = _flaw(line)
+            reason = _flaw(line, limit)
             if reason is not None:
                 bad.append(Setback(number, reason))
             out.write(b"\n" if reason is not None else line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
     return Source(name, copy, _head(copy), tuple(bad))
 
 
-def _flaw(line: bytes) -> str | None:
-    if len(line) > MAX_LINE:
-        return f"longer than {MAX_LINE >> 20} MiB"
+def _limit(path: Path) -> int:
+    """How long a line may be: most of one document may stand in a single one."""
+    with path.open("rb") as raw:
+        return MAX_DOCUMENT if _DOCUMENT.match(raw.read(4096)) else MAX_LINE
+
+
+def _flaw(line: bytes, limit: int) -> str | None:
+    if len(line) > limit:
+        return f"longer than {limit >> 20} MiB"
     if b"\0" in line:
         return "holds NUL bytes"
     try:
@@ -134,7 +145,7 @@ def _is_clean(path: Path) -> bool:
     import codecs
 
     decoder = codecs.getincrementaldecoder("utf-8")()
-    length = 0
+    length, limit = 0, _limit(path)
     with path.open("rb") as raw:
         first = True
         while chunk := raw.read(1 << 22):
@@ -147,7 +158,7 @@ def _is_clean(path: Path) -> bool:
                 return False
             cut = chunk.rfind(b"\n")
             length = length + len(chunk) if cut < 0 else len(chunk) - cut - 1
-            if length > MAX_LINE:
+            if length > limit:
                 return False
     try:
         decoder.decode(b"", final=True)

@@ -94,7 +94,7 @@ def _build(run_dir: Path, job_id: str | None) -> tuple[EscalationPacket, dict[st
 def _canary_hits(twin: RunInputs, job: JobEvent) -> list[Hit]:
     packet = extract_from(twin, job)
     files = members(packet)
-    return scan(files, known=[_CANARY], allowed=opaque_tokens(packet, files), names=NAMES)
+    return scan(files, known=[_CANARY], allowed=opaque_tokens(packet, files), names=NAMES, sanitizer=False)
 
 
 def _scan(packet: EscalationPacket, files: dict[str, bytes], known: Iterable[KnownValue]) -> list[Hit]:

@@ -18,6 +18,7 @@ from harness.errors import UsageProblem
 from harness.packet.archive import MAX_ARCHIVE_BYTES, pack, unpack
 from harness.packet.leakscan import refuse, scan
 from harness.packet.members import MANIFEST, NAMES, SUMS, content, digest, manifest, opaque_tokens
+from harness.packet.public import public_text
 from harness.packet.schema import EscalationPacket
 
 
@@ -58,7 +59,7 @@ def verify_packet(path: Path) -> VerifyResult:
     except UsageProblem as problem:
         raise UsageProblem(f"{path}: {problem}") from None
     allowed = opaque_tokens(packet, files)
-    refuse(scan(files, allowed=allowed, names=NAMES))
+    refuse(scan(files, allowed=allowed, public=public_text(), names=NAMES))
     return VerifyResult(path, tuple(files), len(data), packet.schema_version, packet.tool_version, again)
 
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from harness.conditions import EVENTS_FILE
 from harness.errors import UsageProblem
 from harness.events import read_events
+from harness.kept import IMAGES_DIR
 from harness.rating.pairs import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGES_DIR = "images"
 LONGEST_SIDE = 1024  # pixels; larger pictures are shown smaller
 MAX_PIXELS = 64_000_000
 

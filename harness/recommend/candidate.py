@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.chain.model import Cap
-from harness.recommend.model import Figure
+from harness.estimate import Estimate
 from harness.stats import Curve, Quantile
 
 QUALITY_RANK = {"low": 0, "medium": 1, "high": 2}
@@ -34,8 +34,8 @@ class Candidate:
     judged: int
     failed: int
     wrong: int  # an image came, and not the one that was asked for
-    price: Figure  # per delivered image, of the jobs that delivered
-    spent: Figure  # per delivered image, of all jobs: what is paid for failures is in it
+    price: Estimate  # per delivered image, of the jobs that delivered
+    spent: Estimate  # per delivered image, of all jobs: what is paid for failures is in it
     maybe_share: float  # of what was spent: jobs that may have been billed without an image
     jobs_per_image: float | None
     caps: tuple[Cap, ...]  # ours first, then the route's, outermost first
@@ -54,17 +54,17 @@ class Candidate:
             self._quantiles[p] = self.curve.quantile(p)
         return self._quantiles[p]
 
-    def latency(self, p: float) -> Figure:
+    def latency(self, p: float) -> Estimate:
         return figure(self.quantile(p))
 
 
-def figure(found: Quantile) -> Figure:
+def figure(found: Quantile) -> Estimate:
     """A quantile as plain data, rounded to the µs that a ms is told in."""
 
     def cut(value: float | None) -> float | None:
         return None if value is None else round(value, 3)
 
-    return Figure(
+    return Estimate(
         value=cut(found.value),
         low=cut(found.low),
         high=cut(found.high),

@@ -6,8 +6,9 @@ import re
 
 from harness.conditions import Use
 from harness.errors import UsageProblem
+from harness.estimate import Estimate
 from harness.recommend.candidate import Candidate
-from harness.recommend.model import Figure, MonthlyCost
+from harness.recommend.model import MonthlyCost
 from harness.recommend.words import percent, plural
 
 EXAMPLE_PER_MONTH = 1000.0
@@ -47,7 +48,7 @@ def monthly(use: Use, cell: Candidate, volume: float | None) -> MonthlyCost:
     return MonthlyCost(
         images_per_month=round(images, 3),
         example=given is None,
-        usd=Figure(value=times(spent.value), low=times(spent.low), high=times(spent.high), n=spent.n),
+        usd=Estimate(value=times(spent.value), low=times(spent.low), high=times(spent.high), n=spent.n),
         jobs_per_month=sends,
         maybe_billed_usd=times(None if spent.value is None else spent.value * cell.maybe_share),
         why=why,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.estimate import Estimate
 from harness.recommend.candidate import Candidate
-from harness.recommend.model import Figure, FrontPoint
+from harness.recommend.model import FrontPoint
 from harness.recommend.needs import lower_ms, upper_ms
 
 ALIKE = 0.02  # prices this close are one price: prompts differ in their tokens
@@ -46,11 +47,11 @@ def front(cells: Sequence[Candidate], p: float) -> tuple[FrontPoint, ...]:
     return tuple(sorted(points, key=lambda one: (one.usd.value or 0.0, one.latency.value or 0.0, one.cell)))
 
 
-def _latency(cell: Candidate, p: float) -> Figure:
+def _latency(cell: Candidate, p: float) -> Estimate:
     found = cell.latency(p)
     # Where cuts keep the lower limit from the curve, what was watched is one.
     if found.value is None and found.low is None and found.beyond is not None:
-        return Figure(
+        return Estimate(
             value=None, low=found.beyond, n=found.n, censored=found.censored, thin=found.thin, floor=found.floor,
             beyond=found.beyond,
         )  # fmt: skip

@@ -7,23 +7,11 @@ from typing import Literal
 import msgspec
 
 from harness.conditions import UseClaim
+from harness.estimate import Estimate
 
 NeedState = Literal["met", "missed", "not_shown"]
 UseState = Literal["recommended", "not_shown", "refuted", "not_measured"]
 CapAction = Literal["set", "widen", "narrow", "keep", "go_around", "unknown"]
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure with its 95 % interval; read like `harness.report.model.Estimate`."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    censored: int = 0
-    thin: bool = False
-    floor: int | None = None
-    beyond: float | None = None
 
 
 class NeedResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +20,7 @@ class NeedResult(msgspec.Struct, frozen=True, kw_only=True):
     need: str  # in words, with its limit
     kind: Literal["latency", "price", "failures", "rating"]
     state: NeedState
-    measured: Figure
+    measured: Estimate
     limit: float
     unit: str
     why: str
@@ -97,7 +85,7 @@ class MonthlyCost(msgspec.Struct, frozen=True, kw_only=True):
 
     images_per_month: float
     example: bool  # nobody gave a volume
-    usd: Figure
+    usd: Estimate
     jobs_per_month: float | None
     maybe_billed_usd: float | None  # of `usd.value`: jobs without an image that may have been billed
     why: str
@@ -122,10 +110,10 @@ class UseResult(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     needs: tuple[str, ...]  # every need in words, with where it comes from
     best: CellResult | None = None
-    latency: Figure | None = None  # of `best`, in ms
+    latency: Estimate | None = None  # of `best`, in ms
     latency_statistic: str = ""
-    median: Figure | None = None  # of `best`, in ms: what a claim's seconds are set beside
-    price_usd: Figure | None = None  # of `best`, per delivered image
+    median: Estimate | None = None  # of `best`, in ms: what a claim's seconds are set beside
+    price_usd: Estimate | None = None  # of `best`, per delivered image
     timeout: Timeout | None = None
     stability: Stability | None = None
     monthly: MonthlyCost | None = None
@@ -144,8 +132,8 @@ class FrontPoint(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     quality: str
     size: str
-    usd: Figure
-    latency: Figure  # ms
+    usd: Estimate
+    latency: Estimate  # ms
     beaten_by: str | None = None
 
 

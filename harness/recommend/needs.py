@@ -14,8 +14,9 @@ import math
 from collections.abc import Mapping
 
 from harness.conditions import Use
+from harness.estimate import Estimate
 from harness.recommend.candidate import QUALITY_RANK, Candidate
-from harness.recommend.model import CellResult, Figure, NeedResult, NeedState
+from harness.recommend.model import CellResult, NeedResult, NeedState
 from harness.recommend.uses import limits
 from harness.recommend.words import dollars, percent, plural, seconds, span, three
 from harness.stats import proportion
@@ -24,7 +25,7 @@ from harness.stats.quantiles import INTERVAL_CONFIDENCE
 _Z2 = 1.959964**2
 _EPSILON = 1e-9
 FEWEST = 6  # jobs, below which nothing is called missed either: all of them may be of one bad minute
-Ratings = Mapping[str, Figure]
+Ratings = Mapping[str, Estimate]
 """Cell → score with its interval. The hook for rated runs; a cell that is not in it was not rated."""
 
 
@@ -164,7 +165,7 @@ def _price(cell: Candidate, limit: float) -> NeedResult:
 def _failures(cell: Candidate, limit: float) -> NeedResult:
     bad = cell.failed + cell.wrong
     found = proportion(bad, cell.judged)
-    measured = Figure(value=_rounded(found.share), low=_rounded(found.low), high=_rounded(found.high), n=cell.judged)
+    measured = Estimate(value=_rounded(found.share), low=_rounded(found.low), high=_rounded(found.high), n=cell.judged)
     counted = f"{cell.failed} of {cell.judged} failed" + (f", {cell.wrong} brought another image" if cell.wrong else "")
     state: NeedState = "not_shown"
     more: int | None = None
@@ -191,7 +192,7 @@ def _failures(cell: Candidate, limit: float) -> NeedResult:
 
 
 def _rating(cell: Candidate, limit: float, ratings: Ratings) -> NeedResult:
-    found = ratings.get(cell.cell) or Figure(value=None)
+    found = ratings.get(cell.cell) or Estimate(value=None)
     state: NeedState = "not_shown"
     if found.value is None:
         why = "its images were not rated"

@@ -23,7 +23,7 @@ from harness.report.jobs import Shapes, join_verdicts, numbers, rounded
 from harness.report.model import Answer, Definition, RunPart, Summary, VerdictCount
 from harness.report.objectives import judge_all
 from harness.report.ratings import rate
-from harness.report.recommendation import recommendation
+from harness.report.recommendation import as_needs, recommendation
 from harness.report.spread import spread_part
 from harness.report.stopped import stopped
 from harness.report.told import told
@@ -47,6 +47,7 @@ def summarize(
     jobs = join_verdicts(frame, verdicts)
     shapes = Shapes(jobs, conditions)
     cells = tables.cells(jobs, conditions, shapes)
+    rated = rate(votes, cells)
     return Summary(
         run=_run(conditions, jobs, shapes, unreadable_lines, diagnosis.backend_records),
         answer=Answer(
@@ -76,9 +77,9 @@ def summarize(
         failures=tables.failures(jobs, shapes),
         retries=tables.retries(jobs, shapes),
         told=told(jobs, conditions, shapes, link_checks),
-        ratings=rate(votes, cells),
+        ratings=rated,
         pictures=None if kept is None else picture_part(kept, cells, jobs),
-        recommendation=recommendation(jobs, conditions),
+        recommendation=recommendation(jobs, conditions, ratings=as_needs(rated)),
         definitions=tuple(
             Definition(
                 name=metric.name,

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from harness.conditions import RunConditions
+from harness.estimate import Estimate
 from harness.report.comparisons_model import AxisLine, ComparisonRow, Comparisons, QuantileEffect, Standing, Tally
-from harness.report.estimate import Estimate
 from harness.report.jobs import (
     IntArray,
     clock_curve,

@@ -1,6 +1,6 @@
 """What the report says of one setting against another within a run, as plain data.
 
-Units are in the names; null means "not known" or, as a limit, open. `Estimate` comes from `harness.report.estimate`.
+Units are in the names; null means "not known" or, as a limit, open. `Estimate` comes from `harness.estimate`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from harness.report.estimate import Estimate
+from harness.estimate import Estimate
 
 Standing = Literal["better", "worse", "no_difference", "inconclusive"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from harness.estimate import Estimate
 from harness.gallery import Picture, Pictures, kept_files, read_pictures
 from harness.gallery.model import Recoded
 from harness.report.contact_model import (
@@ -22,7 +23,6 @@ from harness.report.contact_model import (
     SheetImage,
     SheetRow,
 )
-from harness.report.estimate import Estimate
 from harness.report.jobs import estimate, none_if_nan, rounded
 from harness.report.model import CellRow
 from harness.stats import proportion, quantile, sample_floor

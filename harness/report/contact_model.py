@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.report.estimate import Estimate
+from harness.estimate import Estimate
 
 
 class SheetColumn(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
+from harness.estimate import Estimate
 from harness.gallery.recode import SSIM_WORDS
 from harness.kept import IMAGES_DIR
 from harness.report import format as fmt
 from harness.report.contact_model import CellPictures, LevelRow, PicturePart, SheetImage
-from harness.report.estimate import Estimate
 
 _Table = Callable[[Sequence[str], Sequence[Sequence[str]]], str]
 

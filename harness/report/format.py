@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime, timedelta
 
-from harness.report.estimate import Estimate
+from harness.estimate import Estimate
 
 NOTHING = "—"
 

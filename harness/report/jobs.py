@@ -13,7 +13,7 @@ import pandas as pd
 from harness.conditions import RunConditions
 from harness.diagnosis.model import JobVerdict
 from harness.diagnosis.verdicts import COLUMNS, Verdicts
-from harness.report.estimate import Estimate
+from harness.estimate import Estimate
 from harness.stats import Curve, Quantile, survival
 
 FloatArray = npt.NDArray[np.float64]

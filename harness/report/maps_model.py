@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.report.estimate import Estimate
+from harness.estimate import Estimate
 
 HEAT_LEVELS = 5  # shades of a heat map
 

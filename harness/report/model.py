@@ -16,10 +16,10 @@ import msgspec
 from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
+from harness.estimate import Estimate as Estimate  # part of this record, and taken from here
 from harness.recommend.model import Recommendation
 from harness.report.comparisons_model import Comparisons
 from harness.report.contact_model import PicturePart
-from harness.report.estimate import Estimate as Estimate  # part of this record, and taken from here
 from harness.report.maps_model import HeatMaps, HourView
 from harness.report.ratings_model import RatingsPart
 from harness.report.spread_model import SpreadPart

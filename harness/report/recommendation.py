@@ -12,9 +12,10 @@ import pandas as pd
 
 from harness.chain.model import declared
 from harness.conditions import RunConditions
+from harness.estimate import Estimate
 from harness.recommend.build import recommend
 from harness.recommend.candidate import Candidate
-from harness.recommend.model import Figure, Recommendation, Stability
+from harness.recommend.model import Recommendation, Stability
 from harness.recommend.needs import FEWEST, Ratings
 from harness.recommend.stability import Level, stability
 from harness.report.jobs import (
@@ -29,6 +30,7 @@ from harness.report.jobs import (
     rounded,
 )
 from harness.report.price import cost_per_image, ratio_interval
+from harness.report.ratings_model import RatingsPart
 from harness.stats import Curve, survival
 
 _NAMES = ("quality", "size", "output_format", "output_compression", "background", "n", "stream", "partial_images",
@@ -50,11 +52,24 @@ def recommendation(
     """What one run says about which tier to use; null where there is nothing to choose between and no use to serve, or
     where no cell has more than a handful of jobs.
 
-    `ratings`: cell → score with its interval. Nobody fills it yet; without it a need of a rating is not shown.
+    `ratings`: cell → score with its interval (`as_needs`); without it a need of a rating is not shown.
     """
     cells = candidates(jobs, conditions)
     found = recommend(cells, conditions.uses, stabilities(jobs), volume=volume, ratings=ratings)
     return found if says_something(found) and any(one.judged >= FEWEST for one in cells) else None
+
+
+def as_needs(rated: RatingsPart | None) -> dict[str, Estimate]:
+    """Scores by cell, as needs are held against them: how often a cell is preferred to the average one, 0 to 1.
+
+    Empty where cells were never compared with one another: two scales have no common average.
+    """
+    if rated is None or rated.scales != 1:
+        return {}
+    return {
+        one.cell: Estimate(value=one.share.value, low=one.share.low, high=one.share.high, n=one.share.n)
+        for one in rated.cells
+    }
 
 
 def says_something(found: Recommendation) -> bool:
@@ -120,7 +135,9 @@ def _candidate(
         judged=len(judged),
         failed=int((~right & ~wrong).sum()),
         wrong=int(wrong.sum()),
-        price=Figure(value=rounded(price.usd, 6), low=rounded(price.low, 6), high=rounded(price.high, 6), n=price.jobs),
+        price=Estimate(
+            value=rounded(price.usd, 6), low=rounded(price.low, 6), high=rounded(price.high, 6), n=price.jobs
+        ),
         spent=spent,
         maybe_share=maybe,
         jobs_per_image=per_image,
@@ -136,7 +153,7 @@ def _silence(jobs: pd.DataFrame) -> Curve:
     return survival(times[counts], cut[counts])
 
 
-def _spent(judged: pd.DataFrame) -> tuple[Figure, float, float | None]:
+def _spent(judged: pd.DataFrame) -> tuple[Estimate, float, float | None]:
     """USD for each image of the right kind with every job paid for, the share of it that is only perhaps paid, and how
     many jobs it takes for one image. A job that failed without a price cost nothing; one that delivered without a price
     is left out, because nobody knows its. A job's price is that of its last attempt: each one before it that no 429
@@ -152,12 +169,12 @@ def _spent(judged: pd.DataFrame) -> tuple[Figure, float, float | None]:
     total, count = math.fsum(paid.tolist()), float(made.sum())
     per_image = len(judged) / float(images.sum()) if images.sum() else None
     if not count or np.isnan(costs[right]).all():
-        return Figure(value=None, n=int(known.sum())), 0.0, per_image
+        return Estimate(value=None, n=int(known.sum())), 0.0, per_image
     usd = total / count
     low, high = ratio_interval(paid, made, usd)
     perhaps = np.where(is_in(judged, "cost_basis", ("maybe_billed",)), np.nan_to_num(costs), 0.0) + again
     share = math.fsum(perhaps[known].tolist()) / total if total else 0.0
-    figure = Figure(value=rounded(usd, 6), low=rounded(low, 6), high=rounded(high, 6), n=int(known.sum()))
+    figure = Estimate(value=rounded(usd, 6), low=rounded(low, 6), high=rounded(high, 6), n=int(known.sum()))
     return figure, round(share, 6), per_image
 
 

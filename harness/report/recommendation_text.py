@@ -6,27 +6,20 @@ import re
 from collections.abc import Sequence
 
 from harness.conditions import UseClaim
-from harness.recommend.model import CellResult, Figure, MonthlyCost, Recommendation, Timeout, UseResult
+from harness.estimate import Estimate
+from harness.recommend.model import CellResult, MonthlyCost, Recommendation, Timeout, UseResult
 from harness.report import format as fmt
-from harness.report.model import Estimate
 
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def as_estimate(found: Figure | None) -> Estimate:
-    """A figure of a recommendation in the form that the page prints."""
-    if found is None:
-        return Estimate(value=None)
-    return Estimate(
-        value=found.value, low=found.low, high=found.high, n=found.n, censored=found.censored, thin=found.thin,
-        floor=found.floor, beyond=found.beyond,
-    )  # fmt: skip
+NOTHING_KNOWN = Estimate(value=None)
 
 
-def figure_words(found: Figure | None, unit: str = "ms") -> str:
+def figure_words(found: Estimate | None, unit: str = "ms") -> str:
     """ "33.1 s (31.5 – 36.4 s)"; an open side is said."""
-    told = as_estimate(found)
+    told = found or NOTHING_KNOWN
     interval = fmt.interval(told, unit)
     value = fmt.estimate(told, unit)
     # An interval whose ends read like the figure itself says nothing.
@@ -64,7 +57,7 @@ def claim_words(claim: UseClaim) -> str:
 def monthly_words(found: MonthlyCost) -> str:
     volume = fmt.count(round(found.images_per_month))
     told = f"{figure_words(found.usd, 'usd')} for {volume} images a month"
-    return told + (", an example: `harness recommend` takes yours (--volume 10000/month)" if found.example else "")
+    return told + (", an example; harness recommend --volume 10000/month counts with yours" if found.example else "")
 
 
 def failures_words(found: CellResult) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness import evidence
 from harness.events import AddressTry, Attempt, Ended, Leg, Marks, Span
 from harness.gateways import told_by
 from harness.routes.base import Answer, TaskSeen
 from harness.run.images import Decoded
-from harness.wire import evidence
 from harness.wire import trace as wire_trace
 from harness.wire.clock import WorldClock
 from harness.wire.failures import how_it_ended

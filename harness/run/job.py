@@ -22,7 +22,7 @@ from harness.run.linkbook import Kept, LinkBook
 from harness.run.record import JobFacts, make_event
 from harness.run.references import References
 from harness.run.retry import RetryPolicy
-from harness.run.salt import prompt_hash
+from harness.salt import prompt_hash
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
 from harness.wire.failures import exception_chain

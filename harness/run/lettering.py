@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.kept import write_lettering
-from harness.run.salt import prompt_hash
+from harness.salt import prompt_hash
 from harness.scenario.models import Prompt
 
 

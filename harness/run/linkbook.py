@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
-from harness.run.salt import salt_path
+from harness.salt import salt_path
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

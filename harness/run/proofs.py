@@ -6,7 +6,7 @@ import msgspec
 
 from harness.conditions import ClockProof
 from harness.errors import HarnessError
-from harness.run.salt import salt_path
+from harness.salt import salt_path
 
 PROOF_FILE = "selftest.json"
 

@@ -44,7 +44,7 @@ from harness.run.proofs import last_proof
 from harness.run.references import References
 from harness.run.retry import RetryPolicy
 from harness.run.runner import Ending, Runner
-from harness.run.salt import load_salt
+from harness.salt import load_salt
 from harness.scenario import RouteSpec, Scenario
 from harness.scenario.cells import Cell
 from harness.simulator.process import SimulatorFailed, spawn

@@ -64,7 +64,9 @@ class UseSpec(BaseModel):
     max_usd_per_image: float | None = Field(None, gt=0, le=1000, description="US dollars for a delivered image.")
     max_failed: Share = Field(0.05, description="Share of jobs without the right image that the use can bear.")
     min_quality: Literal["low", "medium", "high"] | None = Field(None, description="Lowest tier that is good enough.")
-    min_rating: float | None = Field(None, description="Lowest rating score that is good enough.")
+    min_rating: float | None = Field(
+        None, ge=0, le=1, description="How often it has to be preferred to the average cell in blind votes, 0 to 1."
+    )
     sizes: f.Tuple[f.Size] = Field((), description="Sizes that the use can take, the preferred one first; none: any.")
     formats: f.Tuple[f.OutputFormat] = Field((), description="Formats, the preferred one first; none: any.")
     transparent: bool = Field(False, description="Needs a transparent background.")

@@ -14,7 +14,7 @@ import yaml
 from harness.diagnosis.catalog import load_catalog
 from harness.diagnosis.layer import BYTES_RESET, CLASSES, GOES_ON, GRADES, KINDS, Layer
 from harness.diagnosis.patterns import what_runs_away
-from harness.wire.evidence import kept_headers
+from harness.evidence import kept_headers
 
 CATALOG = load_catalog()
 BY_ID = {layer.id: layer for layer in CATALOG}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from tests.conftest import ROOT
 
 HOME = ROOT / ".venv-litellm"  # `make gateways` puts it there
 UP_S = 90.0  # it takes nine where nothing else runs
+REQUEST_LOG = Path(__file__).parent / "request_log.py"  # writes requests.jsonl into the proxy's folder
 LIFE_S = 600  # however this process ends: the proxy does not outlive it for longer
 
 
@@ -48,7 +50,12 @@ def litellm(models: Mapping[str, Mapping[str, Any]], folder: Path) -> Iterator[P
     key = "sk-" + secrets.token_hex(16)  # the well-known one of its documentation is refused
     params = {"model": "openai/gpt-image-2", "api_key": "sk-sim-" + "behind-litellm"}
     listed = [{"model_name": name, "litellm_params": {**params, **given}} for name, given in models.items()]
-    config = {"model_list": listed, "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"}}
+    config = {
+        "model_list": listed,
+        "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
+        "litellm_settings": {"callbacks": [f"{REQUEST_LOG.stem}.writer"]},
+    }
+    shutil.copy(REQUEST_LOG, folder)  # it is looked for beside the configuration
     (folder / "litellm.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     port = _free_port()
     command = ["timeout", "--kill-after=5", str(LIFE_S), str(HOME / "bin" / "litellm")]

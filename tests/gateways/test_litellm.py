@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,9 @@ from typing import Any
 
 import pytest
 
+from harness.diagnosis.judge import diagnose_run
+from harness.events import JobEvent, read_events
+from harness.ingest.intake import Intake, take_in
 from harness.simulator.process import spawn
 from tests.conftest import ROOT, Harness
 from tests.gateways.proxy import HOME, Proxy, is_installed, litellm
@@ -73,6 +77,7 @@ class Seen:
 
     events: Sequence[dict[str, Any]]
     truth: Sequence[dict[str, Any]]
+    requests: Path  # LiteLLM's own log, of all models, as far as it has come
 
     @property
     def event(self) -> dict[str, Any]:
@@ -118,7 +123,7 @@ class Bench:
         done = self.harness(*args, stdin=scenario, env={"LITELLM_TEST_KEY": self.proxy.key})
         assert done.returncode == 0, done.stderr
         events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
-        return Seen(events, self._truth(port, asked.calls))
+        return Seen(events, self._truth(port, asked.calls), self.folder / "requests.jsonl")
 
     def _truth(self, port: str, calls: int) -> list[dict[str, Any]]:
         """Every call that reached this port. A record is written when its image is made, maybe after the answer."""
@@ -297,3 +302,43 @@ def test_a_rate_limit_is_run_into_nine_times_and_its_retry_after_is_gone(behind_
     assert "retry-after" not in seen.attempt["headers"]
     assert (event["gateway"], event["gateway_retries"]) == ("litellm", None)
     assert made_behind(seen) == [False] * 9
+
+
+def test_its_own_request_log_names_it_as_what_gave_up(behind_litellm: Behind, tmp_path: Path) -> None:
+    """The log alone, read as logs are: each try a record, the call's id the same, and nothing of what was asked."""
+    seen = behind_litellm("slow")
+    behind_litellm("plain")
+    found, events = logged(seen, tmp_path, lambda events: "slow" in events and "plain" in events)
+    assert found.files[0].format == "LiteLLM"
+    assert [attempt.http_status for attempt in events["slow"].attempts] == [408] * 3
+    words = events["slow"].attempts[-1].log_words
+    assert len(words) == 3
+    for attempt, word in zip(events["slow"].attempts, words, strict=True):
+        assert (word.writer, word.gave_up, word.word) == ("litellm", "self", "litellm.exceptions.Timeout")
+        assert attempt.marks.ended_at_ms - attempt.marks.started_at_ms >= TIMEOUT_S * 1000
+    assert seen.attempt["ids"]["x-litellm-call-id"] == events["slow"].attempts[-1].ids["call"]
+    by_job = {one.job_id: one for one in diagnose_run(tmp_path / "run")[1]}
+    verdict = by_job[events["slow"].job_id]
+    assert (verdict.verdict, verdict.grade, verdict.product) == ("false_timeout", "attributed", "litellm")
+    whole = events["plain"]
+    assert (whole.outcome, whole.size, whole.attempts[-1].http_status) == ("image", "1024x1024", 200)
+    (record,) = behind_litellm("plain").truth
+    assert whole.request_id == record["request_id"]
+    assert "red apple" not in (tmp_path / "run" / "events.jsonl").read_text()
+
+
+def logged(
+    seen: Seen, folder: Path, is_whole: Callable[[dict[str, JobEvent]], bool]
+) -> tuple[Intake, dict[str, JobEvent]]:
+    """What intake makes of the log, by model; LiteLLM writes it a moment after it answers."""
+    limit = time.monotonic() + 20
+    while True:
+        said = (seen.requests.parent / "litellm.log").read_text(encoding="utf-8", errors="replace")
+        if seen.requests.exists():
+            shutil.rmtree(folder / "run", ignore_errors=True)
+            found = take_in([seen.requests], folder / "run")
+            events = {event.model: event for event in read_events(folder / "run" / "events.jsonl")[0]}
+            if is_whole(events):
+                return found, events
+        assert time.monotonic() < limit, said[-3000:]
+        time.sleep(0.2)

@@ -80,7 +80,7 @@ def test_one_proxys_log_alone_attributes_the_false_timeouts(tmp_path: Path) -> N
     one = next(verdict for verdict in found_verdicts if verdict.verdict == "false_timeout")
     assert (one.product, one.cap_s) == ("nginx", 60.0)
     assert one.setting == "proxy_read_timeout or fastcgi_read_timeout"  # it did connect
-    assert any("the log of nginx: it gave up on the hop behind it (504) after 60.0 s" in e.fact for e in one.evidence)
+    assert any("the log of nginx: it gave up on the call (504) after 60.0 s" in e.fact for e in one.evidence)
 
 
 @pytest.mark.parametrize("ids", [True, False], ids=["a shared id", "no shared id"])

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from harness.events import ApiError, Attempt, Ended, JobEvent, Marks, Outcome
-from harness.wire.evidence import kept_headers
+from harness.evidence import kept_headers
 from tests.layers.server import Cap
 from tests.layers.situations import SITUATIONS, Situation
 

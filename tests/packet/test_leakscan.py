@@ -162,3 +162,18 @@ def test_no_hit_no_refusal() -> None:
 
 def test_a_known_value_does_not_show_itself() -> None:
     assert "geheim" not in repr(KnownValue("environment-secret", "geheim"))
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("User: anna  Password: hunter2", "sanitizer-key"), ("customer_id=4711", "sanitizer-account"),
+     ("on worker-7d9f8b6c5d-x2k4p", "sanitizer-host"), ("渠道 17", "sanitizer-account")],
+)  # fmt: skip
+def test_what_wall_two_would_take_out_refuses_the_bundle(text: str, rule: str) -> None:
+    assert rule in {hit.rule for hit in scan({"a": text.encode()}, names={"a"})}
+
+
+def test_what_wall_two_leaves_is_no_hit() -> None:
+    text = "x-request-id: req_0123456789abcdef0123456789abcdef took 60.012 s, status 504, model gpt-image-1"
+    allowed = {"req_0123456789abcdef0123456789abcdef"}
+    assert scan({"a": text.encode()}, names={"a"}, allowed=allowed) == []

@@ -7,9 +7,10 @@ import re
 
 import pytest
 
+from harness.estimate import Estimate
 from harness.frame import frame_of
 from harness.recommend.front import front
-from harness.recommend.model import Figure, FrontPoint, Recommendation
+from harness.recommend.model import FrontPoint, Recommendation
 from harness.report.jobs import join_verdicts
 from harness.report.pareto import drawable, pareto
 from harness.report.recommendation import recommendation
@@ -99,7 +100,7 @@ def test_a_point_of_which_only_a_lower_bound_is_known_is_drawn_open() -> None:
     def point(name: str, value: float | None, beyond: float | None) -> FrontPoint:
         return FrontPoint(
             cell=name, label=name, short=name, route="direct", quality="low", size="1024x1024",
-            usd=Figure(value=0.01, low=0.01, high=0.01), latency=Figure(value=value, low=beyond, beyond=beyond),
+            usd=Estimate(value=0.01, low=0.01, high=0.01), latency=Estimate(value=value, low=beyond, beyond=beyond),
         )  # fmt: skip
 
     found = Recommendation(statistic="p95", front=(point("a", 5000.0, None), point("b", None, 60_000.0)), uses=())

@@ -11,8 +11,8 @@ from scipy import stats
 
 from harness.conditions import Use
 from harness.errors import UsageProblem
+from harness.estimate import Estimate
 from harness.recommend.cost import DAYS, per_month
-from harness.recommend.model import Figure
 from harness.recommend.needs import jobs_for_upper_limit, judge
 from harness.recommend.uses import shipped
 from harness.stats.quantiles import order_statistic_ranks
@@ -160,8 +160,8 @@ def test_ratings_are_a_need_that_nothing_meets_unrated() -> None:
     assert answer(run, "pretty").state == "not_shown"
     cells = {event.quality: event.cell for event in run.events}
     rated = {
-        cells["low"]: Figure(value=0.2, low=0.1, high=0.3, n=50),
-        cells["medium"]: Figure(value=0.7, low=0.6, high=0.8, n=50),
+        cells["low"]: Estimate(value=0.2, low=0.1, high=0.3, n=50),
+        cells["medium"]: Estimate(value=0.7, low=0.6, high=0.8, n=50),
     }
     found = answer(run, "pretty", ratings=rated)
     assert found.state == "recommended"

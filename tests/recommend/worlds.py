@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from harness.conditions import LayerCap, RouteConditions
 from harness.diagnosis.model import JobVerdict
+from harness.estimate import Estimate
 from harness.frame import frame_of
 from harness.recommend.candidate import Candidate
-from harness.recommend.model import Figure, Recommendation, UseResult
+from harness.recommend.model import Recommendation, UseResult
 from harness.report.jobs import join_verdicts
 from harness.report.recommendation import recommendation
 from harness.simulator.profiles import Profile
@@ -78,7 +79,7 @@ def world(shapes: Sequence[Shape], *, profile: str = TUNING, blocks: int = 100, 
 
 def cell_of(times_ms: Sequence[float], key: str = "x", **changes: Any) -> Candidate:
     """A candidate out of times alone, none of them cut: for tests of many worlds."""
-    price = Figure(value=0.053, low=0.053, high=0.053, n=len(times_ms))
+    price = Estimate(value=0.053, low=0.053, high=0.053, n=len(times_ms))
     fields: dict[str, Any] = {
         "key": key, "cell": key, "label": key, "short": key, "route": key, "quality": "medium", "size": "1024x1024",
         "output_format": "png", "transparent": False, "n": 1, "stream": False, "reference_images": 0,

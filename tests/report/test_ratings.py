@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from harness.conditions import Use
 from harness.diagnosis.model import Diagnosis
 from harness.frame import frame_of
 from harness.rating.votes import Shown, Vote, Votes, append_votes
@@ -222,3 +225,19 @@ def test_names_from_a_scenario_are_never_markup() -> None:
     summary = summary_of(run, Votes(tuple(preferring(run, "high", "low", 0.8, 60))))
     assert "<img" not in html.render(summary).split('id="ratings"')[1]
     assert "\n# b" not in render(summary).split("## Blind ratings")[1].split("\n## ")[0]
+
+
+def test_votes_are_what_a_use_that_needs_a_rating_is_judged_by() -> None:
+    run = a_run(n=40)
+    wants = Use(name="pretty", min_rating=0.5, max_failed=0.2, own=True)
+    conditions = msgspec.structs.replace(run.conditions, uses=(wants,))
+    cast = preferring(run, "high", "low", 0.9, 60) + preferring(run, "high", "medium", 0.85, 60, start=100)
+    found = summary_of(replace(run, conditions=conditions), Votes(tuple(cast))).recommendation
+    assert found is not None
+    (use,) = (one for one in found.uses if one.use == "pretty")
+    assert (use.state, use.best) == ("recommended", use.best)
+    assert use.best is not None
+    assert use.best.cell == cell_of(run, "high")
+    unrated = summary_of(replace(run, conditions=conditions), Votes()).recommendation
+    assert unrated is not None
+    assert next(one for one in unrated.uses if one.use == "pretty").state == "not_shown"

@@ -12,7 +12,7 @@ import yaml
 from harness.events import read_events
 from harness.kept import read_lettering
 from harness.run.lettering import keep_lettering
-from harness.run.salt import prompt_hash
+from harness.salt import prompt_hash
 from harness.scenario.models import Prompt
 
 SALT = b"0123456789abcdef"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from harness.wire.evidence import kept_headers
+from harness.evidence import kept_headers
 from harness.wire.scrub import Scrubber, fingerprint
 
 PROMPT = "A small bakery at dawn, bread in the window"

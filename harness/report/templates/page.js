@@ -83,7 +83,8 @@
   const reveal = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
-    for (const details of folded) if (details.contains(target) || target.contains(details)) details.open = true;
+    for (const details of folded) if (target.contains(details)) details.open = true;
+    for (let part = target; part; part = part.parentElement) if (part.matches("details")) part.open = true;
     target.scrollIntoView();
   };
   addEventListener("hashchange", reveal);

@@ -1,4 +1,4 @@
-"""A figure with what it rests on, for every section of a report."""
+"""A figure with what it rests on, as every answer of the reading half gives it."""
 
 from __future__ import annotations
 

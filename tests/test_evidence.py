@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.wire.evidence import kept_headers, server_ms
+from harness.evidence import kept_headers, server_ms
 
 
 @pytest.mark.parametrize(
