@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "report": "Write summary.json and one self-contained report.html.",
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",
     "recommend": "Say which tier to use for what, with its timeout, concurrency and monthly cost.",
+    "shrink": "Find the smallest request that still shows a job's verdict, within a budget.",
     "sanitize": "Take keys, prompts, people and addresses out of a HAR, a log or an error body.",
     "export": "Write events as Parquet, CSV, HAR 1.2 or OTLP JSON for other tools.",
     "packet": "Write, preview or verify a sanitized escalation packet.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.events import ApiError, Attempt, JobEvent, Marks
-from harness.packet.facts import AttemptFacts, ErrorFacts, MarksMs, RateBucket, RateWindow
+from harness.events import ApiError, Attempt, JobEvent, LogWord, Marks
+from harness.packet.facts import AttemptFacts, ErrorFacts, LogFact, MarksMs, RateBucket, RateWindow
 from harness.packet.ids import PATTERNS, AnchoredId, fits
 from harness.packet.layers import product_of
 from harness.packet.messages import message_id
@@ -22,6 +22,7 @@ from harness.packet.vocabulary import (
 
 MOST_IDS = 16
 MOST_ATTEMPTS = 32
+MOST_LOGS = 12
 _FAILURES = exact(Failure)
 _TYPES, _CODES, _PARAMS = exact(ErrorType), exact(ErrorCode), exact(ErrorParam)
 _STAGES = exact(ModerationStage)
@@ -127,6 +128,24 @@ def _retry_after_ms(headers: Mapping[str, str], narrow: Narrower) -> float | Non
     return narrow.duration_ms(headers.get("retry-after"))
 
 
+def log_facts(words: tuple[LogWord, ...], narrow: Narrower) -> tuple[LogFact, ...]:
+    """What hops' logs say, outermost first. A log's own word stays behind: it may be anything."""
+    narrow.drop("list_entry", len(words) - MOST_LOGS)
+    narrow.drop("text", sum(word.word is not None for word in words))
+    return tuple(
+        LogFact(
+            writer=narrow.counted(product_of(word.writer)) or "other",
+            side=word.side,
+            gave_up=word.gave_up,
+            after_ms=narrow.ms(word.after_ms, 0.0),
+            connected=word.connected,
+            http_status=narrow.whole(word.status, 100, 999),
+            ground=word.ground,
+        )
+        for word in words[:MOST_LOGS]
+    )
+
+
 def attempt_facts(attempt: Attempt, narrow: Narrower) -> AttemptFacts:
     """One attempt, narrowed."""
     headers = {name.lower(): value for name, value in attempt.headers.items()}
@@ -162,6 +181,10 @@ def attempt_facts(attempt: Attempt, narrow: Narrower) -> AttemptFacts:
         "server_ms": narrow.ms(attempt.server_ms),
         "queue_ms": narrow.ms(attempt.queue_ms),
         "gateway_retries": narrow.whole(attempt.gateway_retries),
+        "gateway_fallbacks": narrow.whole(attempt.gateway_fallbacks),
+        "cache_hit": attempt.cache_hit,
+        "polls": narrow.count(attempt.polls),
+        "logs": log_facts(attempt.log_words, narrow),
     }
     return AttemptFacts.model_validate(facts)
 

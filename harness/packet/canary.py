@@ -65,5 +65,6 @@ def poisoned(inputs: RunInputs, job: JobEvent) -> Iterator[tuple[RunInputs, JobE
             events=(twin,),
             diagnosis=poison(inputs.diagnosis, behind=behind),
             verdicts=verdicts,
+            shrunk=None if inputs.shrunk is None else poison(inputs.shrunk, behind=behind),
         )
         yield fresh, twin

@@ -2,6 +2,7 @@
 
 The rule, first difference decides:
 
+0. the job that `harness shrink` looked for the smallest reproduction of, unless a verdict is asked for,
 1. a job whose verdict is the run's headline (none: any job that is not ok; none again: any job),
 2. the better grade of evidence for the layer that gave up (proven, attributed, inferred, none),
 3. the other side's record says whether the image was made,
@@ -10,6 +11,8 @@ The rule, first difference decides:
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from harness.diagnosis.model import JobVerdict
 from harness.errors import UsageProblem
@@ -30,8 +33,8 @@ def _telling(event: JobEvent, verdict: JobVerdict | None) -> tuple[int, bool, bo
     )
 
 
-def choose(inputs: RunInputs, job_id: str | None = None) -> JobEvent:
-    """The job that was asked for, else the most telling one.
+def choose(inputs: RunInputs, job_id: str | None = None, verdict: str | None = None) -> JobEvent:
+    """The job that was asked for, else the most telling one, of this verdict where one is given.
 
     Raises:
         UsageProblem: there is no such job.
@@ -46,6 +49,36 @@ def choose(inputs: RunInputs, job_id: str | None = None) -> JobEvent:
     def of(wanted: object) -> list[JobEvent]:
         return [event for event in inputs.events if (one := named[event.job_id]) and one.verdict == wanted]
 
-    ok = {event.job_id for event in of("ok")}
-    candidates = of(inputs.diagnosis.headline) or [e for e in inputs.events if e.job_id not in ok] or inputs.events
+    if verdict is not None:
+        candidates: Sequence[JobEvent] = of(verdict)
+        if not candidates:
+            met = ", ".join(sorted({one.verdict for one in inputs.verdicts.values()}))
+            raise UsageProblem(f"no job of this run has the verdict {verdict[:40]!r}; there are {met}")
+    else:
+        shrunk = [event for event in inputs.events if inputs.shrunk and event.job_id == inputs.shrunk.job_id]
+        candidates = shrunk or of(inputs.diagnosis.headline) or _not_ok(inputs) or inputs.events
     return min(candidates, key=lambda event: _telling(event, named[event.job_id]))
+
+
+def worst(inputs: RunInputs, verdict: str | None = None) -> JobEvent:
+    """The job that was waited for longest among those that are not ok, or that have this verdict.
+
+    Raises:
+        UsageProblem: no job has it, or every job is ok.
+    """
+    candidates = _not_ok(inputs)
+    if verdict is not None:
+        choose(inputs, verdict=verdict)
+        candidates = [one for one in inputs.events if _named(inputs, one) == verdict]
+    if not candidates:
+        raise UsageProblem("every job of this run is ok; give --job to make a packet of one of them")
+    return max(candidates, key=lambda event: event.total_ms or 0.0)
+
+
+def _named(inputs: RunInputs, event: JobEvent) -> str | None:
+    verdict = inputs.verdicts.get(event.job_id)
+    return None if verdict is None else verdict.verdict
+
+
+def _not_ok(inputs: RunInputs) -> list[JobEvent]:
+    return [event for event in inputs.events if _named(inputs, event) != "ok"]

@@ -25,11 +25,13 @@ from harness.packet.schema import (
     ChainLayer,
     EscalationPacket,
     LocalChain,
+    Queue,
     RequestShape,
     Retries,
     Route,
     Size,
 )
+from harness.packet.shrunk import HIGH_RESOLUTION_PIXELS, reproduction
 from harness.packet.vocabulary import (
     CAP_KIND_ALIASES,
     COMPLEXITY_ALIASES,
@@ -47,7 +49,6 @@ from harness.packet.vocabulary import (
     prompt_bucket,
 )
 
-_HIGH_RESOLUTION_PIXELS = 2560 * 1440
 _QUALITIES, _BACKGROUNDS, _MODERATIONS, _PHASES = exact(Quality), exact(Background), exact(Moderation), exact(Phase)
 _MOST_LAYERS = 20
 
@@ -72,6 +73,7 @@ def extract_from(inputs: RunInputs, job: JobEvent) -> EscalationPacket:
     timeout = timeout_layer(job, verdict, declared, narrow)
     narrow.drop("note", len(job.notes))
     narrow.drop("text", bool(job.prompt_text))
+    request = _request(job, narrow)
     facts = {
         "schema_version": SCHEMA_VERSION,
         "tool": "image-latency-harness",
@@ -83,7 +85,7 @@ def extract_from(inputs: RunInputs, job: JobEvent) -> EscalationPacket:
         "conclusive": inputs.diagnosis.conclusive,
         "when": when(job, inputs, narrow),
         "route": route,
-        "request": _request(job, narrow),
+        "request": request,
         "outcome": job.outcome,
         "phase_reached": narrow.word(job.phase, _PHASES, "other"),
         "ended": job.ended,
@@ -95,13 +97,16 @@ def extract_from(inputs: RunInputs, job: JobEvent) -> EscalationPacket:
                 "ours": narrow.count(job.retry_count),
                 "our_reason": narrow.word(job.retry_reason, RETRY_ALIASES, "other"),
                 "gateway": narrow.whole(job.gateway_retries),
+                "fallbacks": narrow.whole(job.gateway_fallbacks),
             }
         ),
         "error": job_error(job, narrow),
         "attempts": all_attempts(job, narrow),
         "answer": _answer(job, narrow),
-        "local_chain": _local_chain(job, declared, inputs.conditions, narrow),
+        "local_chain": _local_chain(declared, inputs.conditions, narrow),
         "comparison": compare(job, inputs, routes, narrow),
+        "reproduction": reproduction(inputs.shrunk, job.job_id, job.route, request, narrow),
+        "queue": _queue(job, inputs, narrow),
         "decision": decision(job, inputs, route, timeout, narrow),
     }
     return EscalationPacket.model_validate({**facts, "dropped": narrow.dropped()})
@@ -135,7 +140,7 @@ def _request(job: JobEvent, narrow: Narrower) -> RequestShape:
         "partial_images": narrow.whole(job.partial_images, 0, 10),
         "quality": narrow.word(job.quality, _QUALITIES, "other"),
         "size": size,
-        "high_resolution": size.width * size.height > _HIGH_RESOLUTION_PIXELS if isinstance(size, Size) else None,
+        "high_resolution": size.width * size.height > HIGH_RESOLUTION_PIXELS if isinstance(size, Size) else None,
         "output_format": narrow.word(job.output_format, FORMAT_ALIASES, "other"),
         "output_compression": narrow.whole(job.output_compression, 0, 100),
         "background": narrow.word(job.background, _BACKGROUNDS, "other"),
@@ -143,6 +148,7 @@ def _request(job: JobEvent, narrow: Narrower) -> RequestShape:
         "n": narrow.whole(job.n, 1, 100) or 1,
         "reference_images": narrow.count(job.reference_images, 100),
         "reference_bytes": narrow.count(job.reference_bytes, 2**40),
+        "mask": job.mask,
         "prompt_length": prompt_bucket(job.prompt_chars),
         "prompt_complexity": narrow.word(job.prompt_complexity, COMPLEXITY_ALIASES, "other"),
     }
@@ -169,9 +175,32 @@ def _answer(job: JobEvent, narrow: Narrower) -> Answer:
     return Answer.model_validate(facts)
 
 
-def _local_chain(
-    job: JobEvent, declared: RouteConditions | None, conditions: RunConditions, narrow: Narrower
-) -> LocalChain:
+def _queue(job: JobEvent, inputs: RunInputs, narrow: Narrower) -> Queue:
+    """Where the job waited before anybody worked on it, and whether its route was refused for its rate."""
+    sent = job.attempts[0].marks.started_at_ms if job.attempts else 0.0
+    last = job.attempts[-1].marks if job.attempts else None
+    waited = None
+    if last is not None and last.running_at_ms is not None and last.submitted_at_ms is not None:
+        waited = last.running_at_ms - last.submitted_at_ms
+    limited = [event for event in inputs.events if event.route == job.route and _rate_limited(event)]
+    return Queue(
+        in_flight=narrow.count(job.in_flight),
+        concurrency=narrow.count(inputs.conditions.concurrency),
+        sent_late_ms=None if job.scheduled_at_ms is None else narrow.ms(sent - job.scheduled_at_ms),
+        pool_wait_ms=narrow.ms(job.pool_wait_ms),
+        server_queue_ms=narrow.ms(job.queue_ms),
+        task_waited_ms=narrow.ms(waited),
+        polls=narrow.count(sum(attempt.polls for attempt in job.attempts)),
+        rate_limited_attempts=narrow.count(sum(attempt.http_status == 429 for attempt in job.attempts)),
+        rate_limited_jobs=narrow.count(len(limited)),
+    )
+
+
+def _rate_limited(event: JobEvent) -> bool:
+    return event.http_status == 429 or any(attempt.http_status == 429 for attempt in event.attempts)
+
+
+def _local_chain(declared: RouteConditions | None, conditions: RunConditions, narrow: Narrower) -> LocalChain:
     caps, host = conditions.caps, conditions.host
     chain = declared.chain if declared is not None else ()
     narrow.drop("list_entry", len(chain) - _MOST_LAYERS)
@@ -188,8 +217,6 @@ def _local_chain(
                 setting=narrow.counted(setting_of(one.setting)),
             )
         )
-    sent = job.attempts[0].marks.started_at_ms if job.attempts else 0.0
-    late = None if job.scheduled_at_ms is None else sent - job.scheduled_at_ms
     return LocalChain(
         connect_cap_s=narrow.seconds(caps.connect_s),
         first_byte_cap_s=narrow.seconds(caps.first_byte_s),
@@ -197,11 +224,9 @@ def _local_chain(
         total_cap_s=narrow.seconds(caps.total_s),
         layers=tuple(layers),
         retries_allowed=narrow.count(conditions.retries),
-        concurrency=narrow.count(conditions.concurrency),
-        in_flight=narrow.count(job.in_flight),
-        scheduled_late_ms=narrow.ms(late),
-        platform=narrow.counted(platform_of(host.platform)),
+        # Of logs that others wrote nothing is known of the machine: that is no value that was left out.
+        platform=narrow.counted(platform_of(host.platform)) if host.platform else "other",
         cpus=narrow.count(host.cpus),
-        python=narrow.version(host.python),
-        openai_sdk=narrow.version(host.openai_sdk),
+        python=narrow.version(host.python) if host.python else None,
+        openai_sdk=narrow.version(host.openai_sdk) if host.openai_sdk else None,
     )

@@ -14,7 +14,17 @@ from harness.packet.closed import Bytes, Closed, Count, Hex16, Limit, Ms, Second
 from harness.packet.ids import AnchoredId
 from harness.packet.layers import Product
 from harness.packet.messages import MessageId
-from harness.packet.vocabulary import ErrorCode, ErrorParam, ErrorType, Failure, HttpVersion, ModerationStage
+from harness.packet.vocabulary import (
+    ErrorCode,
+    ErrorParam,
+    ErrorType,
+    Failure,
+    GaveUp,
+    Ground,
+    HttpVersion,
+    LogSide,
+    ModerationStage,
+)
 
 RateBucket = Literal["requests", "tokens", "images", "input-images", "output-images"]
 
@@ -105,6 +115,18 @@ class RateWindow(Closed):
     reset_ms: Ms | None = None
 
 
+class LogFact(Closed):
+    """What the log of one hop says of an exchange. Of its own word only what that means is kept."""
+
+    writer: Product
+    side: LogSide
+    gave_up: GaveUp | None
+    after_ms: Ms | None  # since the exchange came to that hop, by its own clock
+    connected: bool | None  # whether it reached the hop behind it
+    http_status: Status | None
+    ground: Ground  # the record itself, or how it was joined to this job
+
+
 class AttemptFacts(Closed):
     """One HTTP exchange."""
 
@@ -134,3 +156,7 @@ class AttemptFacts(Closed):
     server_ms: Ms | None
     queue_ms: Ms | None
     gateway_retries: Count | None
+    gateway_fallbacks: Count | None = None
+    cache_hit: bool | None = None
+    polls: Count = 0
+    logs: tuple[LogFact, ...] = Field(default=(), max_length=12)  # outermost hop first

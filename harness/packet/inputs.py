@@ -9,6 +9,7 @@ from harness.conditions import EVENTS_FILE, RunConditions, read_conditions
 from harness.diagnosis.model import Diagnosis, JobVerdict, read_diagnosis
 from harness.errors import UsageProblem
 from harness.events import JobEvent, read_events
+from harness.shrinking.model import ShrinkRecord, read_record
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class RunInputs:
     events: tuple[JobEvent, ...]
     diagnosis: Diagnosis
     verdicts: dict[str, JobVerdict]
+    shrunk: ShrinkRecord | None = None  # of one of its jobs
 
 
 def read_inputs(run_dir: Path) -> RunInputs:
@@ -36,4 +38,5 @@ def read_inputs(run_dir: Path) -> RunInputs:
     by_job = {event.job_id: event for event in events}
     if not by_job:
         raise UsageProblem(f"{run_dir}: {EVENTS_FILE} holds no job, so there is nothing to escalate")
-    return RunInputs(conditions, tuple(by_job.values()), diagnosis, {one.job_id: one for one in verdicts})
+    said = {one.job_id: one for one in verdicts}
+    return RunInputs(conditions, tuple(by_job.values()), diagnosis, said, read_record(run_dir))

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from harness.metrics import METRICS
 from harness.packet.facts import AttemptFacts, ErrorFacts, Unknown
+from harness.packet.requests import RECIPIENTS
 from harness.packet.schema import EscalationPacket
+from harness.packet.sections import log_words, queue_section, reproduction_section
 from harness.packet.words import (
-    RECIPIENTS,
     VERDICTS,
     decision_sentence,
     figure,
@@ -21,7 +22,10 @@ from harness.packet.words import (
 
 def markdown(packet: EscalationPacket) -> str:
     """The packet as a page of text."""
-    parts = (_head(packet), _request(packet), _clocks(packet), _attempts(packet), _chain(packet), _rest(packet))
+    parts = (
+        _head(packet), _request(packet), _clocks(packet), _attempts(packet), queue_section(packet), _chain(packet),
+        _compared(packet), reproduction_section(packet), _rest(packet),
+    )  # fmt: skip
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
@@ -97,11 +101,15 @@ def _request(packet: EscalationPacket) -> Iterator[str]:
         ("format, compression", f"{word(asked.output_format)}, {figure(asked.output_compression)}"),
         ("background, moderation", f"{word(asked.background)}, {word(asked.moderation)}"),
         ("images", figure(asked.n)),
-        ("reference images", f"{asked.reference_images} ({asked.reference_bytes} bytes)"),
+        ("reference images", f"{asked.reference_images} ({asked.reference_bytes} bytes){_mask(asked.mask)}"),
         ("prompt", f"{asked.prompt_length} characters, complexity {word(asked.prompt_complexity)}; text not included"),
     ]
     yield from _table(("what", "value"), rows)
     yield ""
+
+
+def _mask(mask: bool) -> str:
+    return ", and a mask" if mask else ""
 
 
 def _high(high: bool | None) -> str:
@@ -121,7 +129,7 @@ def _clocks(packet: EscalationPacket) -> Iterator[str]:
     yield ""
     yield (
         f"Retries: ours {packet.retries.ours} ({word(packet.retries.our_reason)}), "
-        f"the gateway's {figure(packet.retries.gateway)}."
+        f"the gateway's {figure(packet.retries.gateway)}, its fallbacks {figure(packet.retries.fallbacks)}."
     )
     if packet.time_scale != 1.0:
         yield f"Times are those of the measured world; the simulation ran {packet.time_scale:g} times as fast."
@@ -157,6 +165,10 @@ def _attempt(attempt: AttemptFacts) -> str:
             f"{window.bucket}: {figure(window.remaining)} of {figure(window.limit)} left, "
             f"reset in {seconds(window.reset_ms)}"
         )
+    for log in attempt.logs:
+        parts.append(log_words(log))
+    if attempt.cache_hit:
+        parts.append("answered from a cache")
     if attempt.retry_after_ms is not None:
         parts.append(f"retry after {seconds(attempt.retry_after_ms)}")
     return "; ".join(parts)
@@ -169,9 +181,7 @@ def _chain(packet: EscalationPacket) -> Iterator[str]:
     yield (
         f"Caps in seconds: connect {figure(ours.connect_cap_s)}, first byte {figure(ours.first_byte_cap_s)}, "
         f"idle {figure(ours.idle_cap_s)}, total {figure(ours.total_cap_s)}; "
-        f"retries allowed {ours.retries_allowed}; "
-        f"concurrency {ours.concurrency}, {ours.in_flight} under way at the start, "
-        f"sent {seconds(ours.scheduled_late_ms)} after its time."
+        f"retries allowed {ours.retries_allowed}."
     )
     yield f"Runtime: {ours.platform}, {ours.cpus} CPUs, Python {word(ours.python)}, openai {word(ours.openai_sdk)}."
     yield ""
@@ -184,7 +194,7 @@ def _chain(packet: EscalationPacket) -> Iterator[str]:
         yield ""
 
 
-def _rest(packet: EscalationPacket) -> Iterator[str]:
+def _compared(packet: EscalationPacket) -> Iterator[str]:
     found = packet.comparison
     yield "## Compared with the most direct route"
     yield ""
@@ -202,7 +212,12 @@ def _rest(packet: EscalationPacket) -> Iterator[str]:
             "Refused jobs (4xx, 408 excepted) are left out. A job without an image counts as slower than every other; "
             "no median means that most never got there."
         )
+    yield ""
+
+
+def _rest(packet: EscalationPacket) -> Iterator[str]:
     answer = packet.answer
+    yield "## What came back"
     yield ""
     yield (
         f"Answer: {answer.images} images, {answer.image_bytes} bytes, "
@@ -211,6 +226,6 @@ def _rest(packet: EscalationPacket) -> Iterator[str]:
         f"tokens in {figure(answer.input_tokens)}, out {figure(answer.output_tokens)}."
     )
     yield ""
-    yield "Reproduce with repro.sh or repro.py: same shape, synthetic prompt, your own key. packet.json has every mark."
+    yield "packet.json has every mark."
     removed = ", ".join(f"{one.kind.replace('_', ' ')} {one.count}" for one in packet.dropped) or "none"
     yield f"Left out because they fit no closed field: {removed}. Written by {packet.tool} {packet.tool_version}."

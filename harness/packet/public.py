@@ -11,14 +11,25 @@ import inspect
 import json
 
 from harness import metrics
-from harness.packet import markdown, members, prompts, repro, repro_templates, schema, waterfall, words
+from harness.packet import (
+    markdown,
+    members,
+    prompts,
+    repro,
+    repro_templates,
+    requests,
+    schema,
+    sections,
+    waterfall,
+    words,
+)
 
 
 @functools.cache
 def public_text() -> str:
     """Case-folded: every field name and closed word of the schema, and the source of everything that writes text."""
     parts = [json.dumps(schema.EscalationPacket.model_json_schema(mode="serialization"))]
-    for module in (markdown, members, prompts, repro, repro_templates, waterfall, words, metrics):
+    for module in (markdown, members, prompts, repro, repro_templates, requests, sections, waterfall, words, metrics):
         try:
             parts.append(inspect.getsource(module))
         except OSError:  # shipped without sources: the scan is then stricter, not laxer

@@ -21,6 +21,7 @@ from harness.packet.repro_templates import (
     SHELL_REFERENCES,
 )
 from harness.packet.schema import EscalationPacket, Size
+from harness.packet.vocabulary import PromptBucket
 
 Field = str | int | bool
 _SAFE = re.compile(r"[A-Za-z0-9 .,:;_/\"{}\[\]|()-]*")
@@ -30,7 +31,7 @@ DEFAULT_MODEL = "gpt-image-2"
 
 def fields(packet: EscalationPacket) -> dict[str, Field]:
     """The request's parameters as the API names them, without model and prompt. What is not known is left out."""
-    asked = packet.request
+    asked = packet.repro_request
     size = f"{asked.size.width}x{asked.size.height}" if isinstance(asked.size, Size) else asked.size
     words = {
         "n": asked.n if asked.n != 1 else None,
@@ -48,17 +49,22 @@ def fields(packet: EscalationPacket) -> dict[str, Field]:
 
 def model(packet: EscalationPacket) -> str:
     """The model to ask for, unless the environment names another one (an Azure deployment, say)."""
-    return DEFAULT_MODEL if packet.request.model == "other" else packet.request.model
+    return DEFAULT_MODEL if packet.repro_request.model == "other" else packet.repro_request.model
 
 
 def _kind(packet: EscalationPacket) -> str:
-    return packet.request.endpoint if packet.request.endpoint in SHELL_BODIES else "images/generations"
+    return packet.repro_request.endpoint if packet.repro_request.endpoint in SHELL_BODIES else "images/generations"
 
 
 def _reference(packet: EscalationPacket) -> tuple[int, int]:
     """How many reference images and the bytes of each."""
-    count = min(max(packet.request.reference_images, 1), 16)
-    return count, min(packet.request.reference_bytes // count, _MOST_REFERENCE_BYTES)
+    count = min(max(packet.repro_request.reference_images, 1), 16)
+    return count, min(packet.repro_request.reference_bytes // count, _MOST_REFERENCE_BYTES)
+
+
+def _said(bucket: PromptBucket) -> PromptBucket:
+    """Of a job out of a log the prompt may not be known; an empty one would be refused."""
+    return "1-50" if bucket == "0" else bucket
 
 
 def _tool(packet: EscalationPacket) -> dict[str, Field]:
@@ -80,13 +86,13 @@ def _values(packet: EscalationPacket) -> dict[str, str]:
     return {
         "MODEL": model(packet),
         "PATH": _kind(packet),
-        "SENTENCE": sentence(packet.request.prompt_complexity),
-        "CHARS": str(length(packet.request.prompt_length)),
+        "SENTENCE": sentence(packet.repro_request.prompt_complexity),
+        "CHARS": str(length(_said(packet.repro_request.prompt_length))),
         "FIELDS": "".join(f", {json.dumps(name)}: {json.dumps(value)}" for name, value in given.items()),
         "JSON": json.dumps(given),
         "TOOL": "".join(f", {json.dumps(name)}: {json.dumps(value)}" for name, value in _tool(packet).items()),
         "TOOL_JSON": json.dumps(_tool(packet)),
-        "STREAM": "true" if packet.request.stream else "false",
+        "STREAM": "true" if packet.repro_request.stream else "false",
         "IDS": "|".join(PATTERNS),
         "REFERENCES": str(count),
         "REFERENCE_BYTES": str(size),

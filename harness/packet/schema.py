@@ -33,6 +33,8 @@ from harness.packet.vocabulary import (
     Recipient,
     RetryReason,
     RouteKind,
+    ShrinkParam,
+    ShrinkState,
     TimeoutKind,
 )
 
@@ -91,6 +93,7 @@ class RequestShape(Closed):
     n: int = Field(ge=1, le=100)
     reference_images: int = Field(ge=0, le=100)
     reference_bytes: Bytes
+    mask: bool = False
     prompt_length: PromptBucket
     prompt_complexity: Complexity | None
 
@@ -115,6 +118,21 @@ class Retries(Closed):
     ours: Count
     our_reason: RetryReason | None
     gateway: Count | None
+    fallbacks: Count | None = None  # the gateway's, to another model or account
+
+
+class Queue(Closed):
+    """Who waited for whom: on our side before the request left, on theirs before the work began."""
+
+    in_flight: Count  # our jobs under way when this one began, itself included
+    concurrency: Count
+    sent_late_ms: Ms | None  # how much later than planned it was sent
+    pool_wait_ms: Ms | None  # for a connection of our own pool
+    server_queue_ms: Ms | None  # as the other side says
+    task_waited_ms: Ms | None  # from a task's submission to the first poll that said it was running
+    polls: Count
+    rate_limited_attempts: Count  # of this job
+    rate_limited_jobs: Count  # on this route, this job among them
 
 
 class Answer(Closed):
@@ -150,9 +168,6 @@ class LocalChain(Closed):
     total_cap_s: Seconds | None
     layers: tuple[ChainLayer, ...] = Field(max_length=20)
     retries_allowed: Count
-    concurrency: Count
-    in_flight: Count  # our jobs under way when this one began, itself included
-    scheduled_late_ms: Ms | None  # how much later than planned it was sent
     platform: Platform
     cpus: Count
     python: Version | None
@@ -174,6 +189,22 @@ class Comparison(Closed):
     direct: Route
     on_direct: Side
     on_this: Side
+
+
+class Reproduction(Closed):
+    """The smallest request that was seen to show the same, by sending ever simpler ones (`harness shrink`)."""
+
+    state: ShrinkState
+    request: RequestShape | None  # null: not even the job's own shape showed it again
+    needed: tuple[ShrinkParam, ...] = Field(max_length=9)  # what could not be made simpler all the way
+    not_needed: tuple[ShrinkParam, ...] = Field(max_length=9)
+    own_prompt: bool  # it takes the job's own prompt, which is not in here
+    shown: Count  # sends of the smallest that showed it
+    of_sends: Count  # of those that said something
+    repeats: int = Field(ge=1, le=99)
+    shapes_tried: Count
+    sends: Count
+    same_route: bool  # the sends went over the route that the job went
 
 
 class DecisionAsked(Closed):
@@ -221,8 +252,16 @@ class EscalationPacket(Closed):
     answer: Answer
     local_chain: LocalChain
     comparison: Comparison | None
+    reproduction: Reproduction | None = None
+    queue: Queue
     decision: DecisionAsked
     dropped: tuple[Dropped, ...] = Field(max_length=9)
+
+    @property
+    def repro_request(self) -> RequestShape:
+        """What the reproduction sends: the smallest shape that was found, else the job's own."""
+        found = self.reproduction
+        return found.request if found is not None and found.request is not None else self.request
 
     def ids(self) -> tuple[AnchoredId, ...]:
         """Every id of every attempt, in order, each once."""

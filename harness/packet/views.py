@@ -1,4 +1,4 @@
-"""The same bytes as other programs would read them: unescaped, percent-decoded, out of base64 and hex.
+"""The same bytes as other programs would read them: unescaped, percent-decoded, out of base64 and hex, unpacked.
 
 An escape breaks a pattern (``sk\\u002d…``), so every detector looks at each view. A view is searched and thrown away;
 it is never written.
@@ -10,6 +10,7 @@ import base64
 import binascii
 import html
 import re
+import zlib
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -30,8 +31,20 @@ def _unescaped(text: str) -> str:
     return _ESCAPE.sub(one, text)
 
 
+def _unpacked(data: bytes) -> bytes:
+    """What gzip or zlib packed, as far as it is whole; anything else as it is."""
+    if not data.startswith((b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")):
+        return data
+    try:
+        # 32: gzip or zlib, by its head. What is cut short still gives what came before.
+        return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, MAX_CHARS) or data
+    except zlib.error:
+        return data
+
+
 def _decoded(data: bytes) -> str | None:
     """Bytes as text, when they are text: mostly printable."""
+    data = _unpacked(data)
     text = data.decode("utf-8", "ignore")
     if len(data) < 6 or len(_PRINTABLE.findall(text)) < 0.85 * len(data):
         return None

@@ -45,6 +45,12 @@ Phase = Literal[
     "first_body_byte", "first_event", "partial_image", "final_image", "body_end", "downloaded", "rendered", "other",
 ]  # fmt: skip
 
+LogSide = Literal["client", "proxy", "gateway", "upstream"]
+GaveUp = Literal["client", "self", "upstream", "nobody"]
+Ground = Literal["own", "id", "time"]
+ShrinkParam = Literal["references", "stream", "format", "background", "moderation", "size", "quality", "n", "prompt"]
+ShrinkState = Literal["smallest", "unfinished", "not_reproduced"]
+
 ErrorType = Literal[
     "image_generation_user_error", "image_generation_error", "input-images", "images", "requests", "tokens",
     "invalid_request_error", "rate_limit_error", "insufficient_quota", "billing_limit_user_error", "server_error",

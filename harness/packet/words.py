@@ -4,44 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.diagnosis.model import DecisionKind, VerdictName
+from harness.diagnosis.model import VerdictName
+from harness.packet.requests import LOOK_UP, asked
 from harness.packet.schema import EscalationPacket, Size
-from harness.packet.vocabulary import Recipient
-
-RECIPIENTS: Mapping[Recipient, str] = {
-    "provider": "the provider (OpenAI)",
-    "azure": "Azure OpenAI support",
-    "gateway_operator": "the operator of the gateway",
-    "reverse_operator": "the operator of the reverse channel",
-    "task_provider": "the provider of the task API",
-    "platform_team": "our own platform team",
-}
-
-LOOK_UP: Mapping[Recipient, str] = {
-    "provider": "Please look up the request ids below: did the generation finish, when, and how long did it queue?",
-    "azure": "Please look up the apim and request ids below: did the deployment finish the image, and which front end "
-    "closed the exchange?",
-    "gateway_operator": "Please look up the ids below in the gateway's log: when was the upstream called, how often, "
-    "and which timeout ended it?",
-    "reverse_operator": "Please look up the ids below: which stage held the time, and was the image made?",
-    "task_provider": "Please look up the ids below: when was the task queued, begun and finished?",
-    "platform_team": "Please look up the ids below in the access and error logs of our own layers, at the time given.",
-}
-
-ASKED: Mapping[DecisionKind, str] = {
-    "widen_timeout": "Please widen this one timeout and leave the others as they are",
-    "move_to_async": "Please confirm that this work should move to asynchronous jobs",
-    "turn_on_streaming": "Please let streamed bytes through, so that partial images can flow",
-    "lower_complexity_for_drafts": "Please confirm that drafts may use a lower quality tier",
-    "change_output_format": "Please confirm that another output format is acceptable",
-    "split_high_resolution": "Please confirm that high-resolution work should go its own way",
-    "adjust_retry_backoff": "Please check the retry rules: limits, reset times and backoff",
-    "escalate_to_route_owner": "Please find out on your side why this route takes this long or fails",
-    "fix_request": "Please confirm which parameter of this request is refused",
-    "fix_account": "Please check the state of the account or its access to the model",
-    "nothing": "No change is asked for",
-    "none_justified": "No change is asked for yet: this evidence does not decide",
-}
 
 VERDICTS: Mapping[VerdictName, str] = {
     "ok": "completed within its objective",
@@ -113,15 +78,15 @@ def timeout_sentence(packet: EscalationPacket) -> str:
 
 
 def decision_sentence(packet: EscalationPacket) -> str:
-    """The decision asked for, with its target and figures."""
-    asked = packet.decision
-    parts = [ASKED[asked.kind]]
-    if asked.setting not in (None, "other"):
-        parts.append(f"setting {asked.setting}")
-    if asked.product not in (None, "other"):
-        parts.append(f"on {asked.product}")
-    if asked.from_s is not None:
-        parts.append(f"from {asked.from_s:g} s")
-    if asked.to_s is not None:
-        parts.append(f"to {asked.to_s:g} s")
-    return f"{', '.join(parts)}. {LOOK_UP[asked.asked_of]}"
+    """The decision asked for in the words of whoever it is asked of, with its target and figures."""
+    made = packet.decision
+    parts = [asked(made.kind, made.asked_of)]
+    if made.setting not in (None, "other"):
+        parts.append(f"setting {made.setting}")
+    if made.product not in (None, "other"):
+        parts.append(f"on {made.product}")
+    if made.from_s is not None:
+        parts.append(f"from {made.from_s:g} s")
+    if made.to_s is not None:
+        parts.append(f"to {made.to_s:g} s")
+    return f"{', '.join(parts)}. {LOOK_UP[made.asked_of]}"

@@ -135,12 +135,12 @@ def ping_scenario(scenario: Scenario, job: Job, options: Options, env: Mapping[s
 
     async def once(entries: Mapping[str, str]) -> JobEvent:
         async with LagMeter() as lag:
-            setting = _setting(scenario, env, new_run_id(scenario.name), clock, entries, lag, None)
+            setting = make_setting(scenario, env, new_run_id(scenario.name), clock, entries, lag, None)
             try:
-                await _warm_up(setting, [job.cell])
+                await warm_up(setting, [job.cell])
                 return await run_job(setting, job, 1)
             finally:
-                await _close(setting)
+                await close_lanes(setting)
 
     with embedded(scenario, log=None) as entries:
         return watch.run(once(entries))
@@ -173,12 +173,12 @@ async def _drive(
 ) -> Ending:
     images = journal.run_dir / IMAGES_DIR if options.keep_images else None
     async with LagMeter() as lag:
-        setting = _setting(scenario, env, conditions.run_id, clock, entries, lag, images)
+        setting = make_setting(scenario, env, conditions.run_id, clock, entries, lag, images)
         if images is not None:
             keep_lettering(images, scenario.prompts, setting.salt)
         budget = Budget(scenario.budget.usd, scenario.budget.jobs)
         budget.recall(journal.finished_events())
-        await _warm_up(setting, [job.cell for job in plan.jobs])
+        await warm_up(setting, [job.cell for job in plan.jobs])
         # Imports and SDK models are not garbage: keep the collector from walking them while clocks run.
         gc.collect()
         gc.freeze()
@@ -186,10 +186,10 @@ async def _drive(
         try:
             return await runner.run(plan.jobs, resend_unknown=options.resend_unknown)
         finally:
-            await _close(setting)
+            await close_lanes(setting)
 
 
-def _setting(
+def make_setting(
     scenario: Scenario,
     env: Mapping[str, str],
     run_id: str,
@@ -243,7 +243,7 @@ def _target(
     )
 
 
-async def _warm_up(setting: Setting, cells: Iterable[Cell]) -> None:
+async def warm_up(setting: Setting, cells: Iterable[Cell]) -> None:
     """The first call of a process costs up to a second of imports and model building: it is never a sample."""
     for lane in setting.lanes.values():
         await lane.route.warm_up()
@@ -252,7 +252,7 @@ async def _warm_up(setting: Setting, cells: Iterable[Cell]) -> None:
     await asyncio.to_thread(setting.references.prepare, cells)
 
 
-async def _close(setting: Setting) -> None:
+async def close_lanes(setting: Setting) -> None:
     for lane in setting.lanes.values():
         await lane.route.aclose()
 

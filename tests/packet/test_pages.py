@@ -13,9 +13,10 @@ from harness.diagnosis.model import DecisionKind, VerdictName
 from harness.packet import extract
 from harness.packet.facts import MarksMs
 from harness.packet.markdown import markdown
+from harness.packet.requests import ASKED, LOOK_UP, OWN_WORDS, RECIPIENTS, asked
 from harness.packet.vocabulary import Recipient
 from harness.packet.waterfall import legs, waterfall
-from harness.packet.words import ASKED, LOOK_UP, RECIPIENTS, VERDICTS
+from harness.packet.words import VERDICTS
 
 from .builder import API_ID, OUR_ID, RAY
 
@@ -77,3 +78,12 @@ def test_every_verdict_decision_and_recipient_has_its_words() -> None:
     assert set(VERDICTS) == set(get_args(VerdictName))
     assert set(ASKED) == set(get_args(DecisionKind))
     assert set(RECIPIENTS) == set(LOOK_UP) == set(get_args(Recipient))
+
+
+def test_a_decision_that_concerns_everybody_is_asked_of_each_in_words_of_their_own() -> None:
+    for kind in ("widen_timeout", "escalate_to_route_owner", "adjust_retry_backoff", "fix_request", "fix_account"):
+        said = {asked(kind, of) for of in RECIPIENTS}
+        assert len(said) == len(RECIPIENTS), kind
+        assert ASKED[kind] not in said
+    assert {kind for kind, _ in OWN_WORDS} <= set(ASKED)
+    assert "our own" not in " ".join(words for (_, of), words in OWN_WORDS.items() if of != "platform_team")
