@@ -13,7 +13,7 @@ from harness.sanitizer.names import normal, policy_of
 from harness.sanitizer.opaque import HASHES, ID_SHAPES, REQUEST_ID, SELF_EVIDENT, decoded, is_opaque
 from harness.sanitizer.opaquescan import MAX_DEPTH
 from harness.sanitizer.prose import has_words, is_machine_talk
-from harness.sanitizer.rules import Rule
+from harness.sanitizer.rules import Rule, likely
 from harness.sanitizer.session import PLACEHOLDER, Session
 from harness.sanitizer.spans import replaced
 from harness.sanitizer.textscan import TextScan
@@ -22,7 +22,7 @@ from harness.sanitizer.urls import clean_query
 BLOCK_CHARS = 60_000
 PROSE_WORDS = 8  # in a row, in a line of a log
 _HARMLESS = re.compile(r"[A-Za-z][a-z]{0,11}(?:[ _-][a-z]{1,10}){0,2}|[-+]?[0-9]{1,10}(?:\.[0-9]{1,6})?(?:ms|s|%)?|")
-_QUERY = re.compile(r"[\w.\-%\[\]]{1,80}=[^\s]*(?:&[\w.\-%\[\]]{1,80}=[^\s]*)+")
+_QUERY = re.compile(r"[\w.\-%\[\]]{1,80}=[^\s&]*(?:&[\w.\-%\[\]]{1,80}=[^\s&]*)+")
 _SECRET_KINDS = frozenset({"key", "cookie"})
 _INHERITED = frozenset({"key", "cookie", "account", "user", "person", "host", "prompt", "email", "phone", "url"})
 _LABELS = frozenset(
@@ -52,7 +52,7 @@ class Engine:
 
     def __init__(self, rules: Iterable[Rule], session: Session) -> None:
         self.session = session
-        self.needles = {rule.id: tuple(needle.encode() for needle in rule.needles) for rule in rules}
+        self.likely = likely(tuple(rules))
         self._leaves: dict[tuple[str, tuple[str, ...], str], str] = {}
         self._quiet = 0
 
@@ -96,7 +96,7 @@ class Engine:
         scratch = Session(self.session.rules, salt=b"view")
         scratch.known = self.session.known
         other = Engine((), scratch)
-        other.needles = self.needles
+        other.likely = self.likely
         return other.leaf_text(stripped, "", depth, 4) != stripped
 
     # -- leaves ------------------------------------------------------------------------------------------------------
@@ -274,9 +274,7 @@ class Engine:
     def _breaks_a_rule(self, value: str) -> bool:
         view = value.encode("ascii", "replace")
         lowered = view.lower()
-        for rule in self.session.rules:
-            if rule.needles and not any(needle in lowered for needle in self.needles[rule.id]):
-                continue
+        for rule in self.likely.of(lowered):
             found = rule.program.search(view)
             if found is not None and (
                 rule.check is None or rule.check(value[slice(*found.span(1 if rule.program.groups else 0))])

@@ -26,7 +26,7 @@ def _each(policy: str, words: str) -> dict[str, str]:
 
 EXACT: dict[str, str] = {
     # ids by which a support desk finds an exchange
-    **_each("request_id", """x_request_id request_id requestid req_id reqid x_req_id apim_request_id x_client_request_id
+    **_each("request_id", """rid crid up_rid x_rid x_request_id request_id requestid req_id reqid x_req_id apim_request_id x_client_request_id
         client_request_id x_ms_client_request_id x_ms_request_id x_amzn_requestid x_amzn_request_id x_amzn_trace_id
         x_amz_request_id x_amz_id_2 x_amz_cf_id cf_ray ray_id rayid ray traceparent trace_id traceid span_id spanid
         parent_id parent_span_id parentspanid x_b3_traceid x_b3_trace_id x_b3_spanid x_b3_parentspanid x_b3_span_id

@@ -14,9 +14,9 @@ import random
 import re
 import string
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
@@ -100,3 +100,29 @@ class Rule:
         return compiled(
             _OPEN.sub(lambda found: f"{{{found[1]},{int(found[1]) + 8}}}", self.pattern) if self.wide else self.pattern
         )
+
+
+class Likely:
+    """Which rules a text may break at all, by their needles: all of them are looked for in one pass."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._always = [place for place, rule in enumerate(self._rules) if not rule.needles]
+        self._sought = [place for place, rule in enumerate(self._rules) if rule.needles]
+        self._set: Any = re2.Set.SearchSet(OPTIONS)
+        for place in self._sought:
+            needles = "|".join(re2.escape(needle) for needle in self._rules[place].needles)
+            self._set.Add(needles.encode())
+        if self._sought:
+            self._set.Compile()
+
+    def of(self, lowered: bytes) -> list[Rule]:
+        """The rules, in their order, that may be broken by a text in lower case."""
+        met = (self._set.Match(lowered) or []) if self._sought else []
+        return [self._rules[place] for place in sorted([*self._always, *(self._sought[one] for one in met)])]
+
+
+@lru_cache(maxsize=16)
+def likely(rules: tuple[Rule, ...]) -> Likely:
+    """The same for the same rules: making it costs more than a short text."""
+    return Likely(rules)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -108,9 +109,7 @@ class TextScan(HostScan, OpaqueScan):
     # -- detectors ---------------------------------------------------------------------------------------------------
 
     def _rules(self, view: bytes, lowered: bytes) -> None:
-        for rule in self.session.rules:
-            if rule.needles and not any(needle in lowered for needle in self.engine.needles[rule.id]):
-                continue
+        for rule in self.engine.likely.of(lowered):
             group = 1 if rule.program.groups else 0
             done = 0
             for found in rule.program.finditer(view):
@@ -214,6 +213,8 @@ class TextScan(HostScan, OpaqueScan):
             places: list[tuple[int, int]] = []
             for found in pattern.finditer(view):
                 start, end = found.span(1)
+                if sign == "=" and self._splits_a_field(start, end):
+                    continue
                 plain = decode(text[start:end])
                 if plain != text[start:end]:
                     before = (
@@ -229,6 +230,17 @@ class TextScan(HostScan, OpaqueScan):
                     self.add(*place, "encoded", 6)
         if not text.isascii():
             self._invisible()
+
+    def _splits_a_field(self, start: int, end: int) -> bool:
+        """Whether a sign of equality stands between a name and an id that may stay: ``id=12ab…`` is no ``=12``."""
+        first = bisect_right(self.pardons, (start, len(self.text)))
+        for place in range(first, len(self.pardons)):
+            at, until = self.pardons[place]
+            if at >= end:
+                break
+            if until <= end and self.text[at - 1] == "=":
+                return True
+        return False
 
     def _invisible(self) -> None:
         """Signs without width, and letters of other alphabets that look like ours, cut a key apart for a pattern."""
