@@ -36,6 +36,10 @@ def _metric(name: str) -> str:
     return f"({number(json_text(f'$.metrics.{name}.value'))} * {unit})"
 
 
+def _tokens(name: str) -> str:
+    return number(json_text(f"$.metrics.{name}.value"))
+
+
 def read_aiperf(source: Source) -> Batch:
     """Its records as the client's; warm-up requests are jobs like others."""
     begun, ended = (json_text(f"$.metadata.{name}") for name in ("request_start_ns", "request_end_ns"))
@@ -61,8 +65,9 @@ def read_aiperf(source: Source) -> Batch:
         "failure": f"CASE WHEN {code} IS NULL THEN nullif({error}, '') END",
         "error_type": f"CASE WHEN {code} IS NOT NULL AND NOT {cancelled} THEN nullif({error}, '') END",
         "client_request_id": json_text("$.metadata.x_request_id"),
-        "usage_input_tokens": number(json_text("$.metrics.input_sequence_length.value")),
-        "usage_output_tokens": number(json_text("$.metrics.output_token_count.value")),
+        # What the answer's own usage said, else what AIPerf's tokenizer made of the text.
+        "usage_input_tokens": f"coalesce({_tokens('usage_prompt_tokens')}, {_tokens('input_sequence_length')})",
+        "usage_output_tokens": f"coalesce({_tokens('usage_completion_tokens')}, {_tokens('output_token_count')})",
     }
     return read_json_lines(
         source, columns, format="AIPerf", side="client", writer="aiperf", fits=f"try_cast({begun} AS BIGINT) > 0"

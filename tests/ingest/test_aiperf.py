@@ -1,4 +1,9 @@
-"""AIPerf's records, in the form that its documentation gives: its package is too heavy to run here."""
+"""AIPerf's records: in the form that its documentation gives, and an export that AIPerf 0.13.0 wrote.
+
+Its package is too heavy to run in the tests. ``aiperf-real.jsonl`` was made once against the embedded API: four low
+images, two high ones that its own limit of 3 s cut, and one of six that were refused, because it sends
+`response_format`, which this model does not take.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.diagnosis.judge import diagnose_run
 from harness.events import read_events
 from harness.ingest.aiperf import read_aiperf
 from harness.ingest.formats import sniff
@@ -59,3 +65,18 @@ def test_the_jobs_are_a_load_generators(tmp_path: Path) -> None:
     assert [event.outcome for event in events] == ["image", "image", "cut", "error", "cut", "cut", "unreachable"]
     assert events[0].attempts[0].client_request_id == "6d5b1c36-0001-4c1e-9a51-000000000001"
     assert "canary" not in (tmp_path / "run" / "events.jsonl").read_text()
+
+
+def test_an_export_of_its_own_is_read_whole(tmp_path: Path) -> None:
+    source = open_source(FIXTURE.with_name("aiperf-real.jsonl"), tmp_path)
+    assert sniff(source).name == "aiperf"  # type: ignore[union-attr]
+    found = read_aiperf(source)
+    assert found.bad_count == 0
+    assert found.table["usage_output_tokens"].dropna().tolist() == [196] * 4
+    assert found.table["duration_ms"].iloc[4:6].tolist() == pytest.approx([3000, 3000], abs=10)
+    take_in([source.path], tmp_path / "run")
+    _, verdicts = diagnose_run(tmp_path / "run")
+    assert [one.verdict for one in verdicts].count("ok") == 4
+    cut = [one for one in verdicts if one.verdict == "false_timeout"]
+    assert [(one.grade, one.product) for one in cut] == [("attributed", "aiperf")] * 2
+    assert [one.verdict for one in verdicts].count("parameter_mismatch") == 1
