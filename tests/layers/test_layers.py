@@ -13,7 +13,7 @@ import pytest
 
 from tests.layers.expect import answer, attributable
 from tests.layers.observation import Recording, read
-from tests.layers.observe import LAYERS, missing, observe_as_planted
+from tests.layers.observe import LAYERS, missing, observe_all, observe_as_planted
 from tests.layers.score import Scored, judged
 from tests.layers.situations import SITUATIONS
 
@@ -35,7 +35,10 @@ def observed() -> Iterator[Mapping[str, Recording]]:
 @pytest.fixture(scope="module")
 def scored(observed: Mapping[str, Recording]) -> dict[str, list[Scored]]:
     """What is said of it, by evidence."""
-    seen = list(observed.values())
+    return evidence_of(list(observed.values()))
+
+
+def evidence_of(seen: list[Recording]) -> dict[str, list[Scored]]:
     return {
         "declared": judged(seen, declared=True, with_log=False),
         "with the log": judged(seen, declared=True, with_log=True),
@@ -83,13 +86,19 @@ def test_the_image_comes_where_nobody_gives_up_and_is_cut_where_somebody_does(
 
 @each
 def test_nobody_is_named_who_did_not_give_up(layer: str, scored: Mapping[str, list[Scored]]) -> None:
-    wrong = [
+    if wrongly_named(layer, scored):
+        # On a busy machine an end may fall on a cap by chance; what is wrong with the rules is wrong again.
+        seen = observe_all(lambda one: one.name == layer)
+        assert wrongly_named(layer, evidence_of(seen)) == []
+
+
+def wrongly_named(layer: str, scored: Mapping[str, list[Scored]]) -> list[object]:
+    return [
         (evidence, one.name, one.verdict)
         for evidence, every in scored.items()
         for one in every
         if one.recording.layer == layer and one.mark == "wrong"
     ]
-    assert wrong == []
 
 
 @each
