@@ -232,6 +232,10 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     request_started_at: str  # ISO 8601 with offset
     timezone: str
     time_scale: float = 1.0
+    worker: str | None = None  # which of several machines measured it; null: the one that began the run
+    region: str | None = None  # where that machine stands, as it was told
+    clock_offset_ms: float | None = None  # its wall clock minus that of the machine that began the run
+    clock_offset_error_ms: float | None = None  # and how far that may be off
     scheduled_at_ms: float | None = None
 
     route: str
@@ -283,6 +287,9 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     final_image_ms: float | None = None
     delivered_ms: float | None = None
     response_ms: float | None = None
+    service_ms: float | None = None
+    limiter_wait_ms: float | None = None
+    retry_wait_ms: float | None = None
     submit_ms: float | None = None
     running_ms: float | None = None
     callback_ms: float | None = None

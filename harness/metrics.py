@@ -7,8 +7,10 @@ wherever a clock is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.events import Attempt, Marks
 
@@ -42,6 +44,12 @@ METRICS: tuple[Metric, ...] = (
            "Until the image itself was here, whichever way it came: what compares routes that answer with links."),
     Metric("response_ms", "response time", "ms", "scheduled_at", "downloaded_at or final_image_at",
            "Until the image was here, from when the plan wanted its job sent; null where nothing was scheduled."),
+    Metric("service_ms", "service time", "ms", "started_at of the last attempt", "downloaded_at or final_image_at",
+           "Until the image was here, from when the attempt that brought it was sent: no earlier attempt, no pause."),
+    Metric("limiter_wait_ms", "wait for our own limiter", "ms", "scheduled_at", JOB_START,
+           "How late a job was sent after the plan wanted it sent; null where nothing was scheduled."),
+    Metric("retry_wait_ms", "pauses before retries", "ms", "reported", "our own retries",
+           "The pauses between attempts: what a retry-after asked for, or our own backoff."),
     Metric("submit_ms", "task taken on", "ms", JOB_START, "submitted_at",
            "Until the answer to a task's submit was whole."),
     Metric("running_ms", "task running", "ms", JOB_START, "running_at",
@@ -81,6 +89,10 @@ METRICS: tuple[Metric, ...] = (
            "How much earlier than it was seen a task may have been done: the polls' own coarseness, at worst."),
     Metric("host_lag_ms", "host lag", "ms", "reported", "our own loop",
            "The latest that our own event loop ran while this job was under way."),
+    Metric("clock_offset_ms", "clock offset", "ms", "reported", "the exchange with that worker",
+           "How far the wall clock of the machine that measured was ahead of that of the machine that began the run."),
+    Metric("clock_offset_error_ms", "clock offset's error", "ms", "reported", "the exchange with that worker",
+           "How far that offset may be off: half of the fastest round trip."),
     Metric("clock_error_ms", "clock error", "ms", "reported", "our own stamps",
            "How much earlier than its mark a byte of this job may have been here, at worst: the error bar."),
 )  # fmt: skip
@@ -152,6 +164,10 @@ def job_clocks(attempts: Sequence[Attempt], scheduled_at_ms: float | None = None
     last = attempts[-1]
     clocks = attempt_clocks(last.marks)
     clocks["response_ms"] = _between(scheduled_at_ms, clocks["delivered_ms"])
+    clocks["service_ms"] = _between(last.marks.started_at_ms, clocks["delivered_ms"])
+    clocks["limiter_wait_ms"] = _between(scheduled_at_ms, 0.0)
+    pauses = [b.marks.started_at_ms - a.marks.ended_at_ms for a, b in pairwise(attempts)]
+    clocks["retry_wait_ms"] = math.fsum(pauses) if pauses else None
     clocks["longest_silence_ms"] = last.longest_silence_ms
     clocks["clock_error_ms"] = last.stamp_error_ms
     clocks["server_ms"] = last.server_ms

@@ -23,7 +23,7 @@ WAITED_LONG_ENOUGH = frozenset({408, 504, 524})
 _DELIVERED = frozenset({"image", "wrong_image"})
 _EARLY = frozenset({"first_byte_ms", "first_event_ms", "first_partial_image_ms", "wait_ms"})
 # Clocks that a cut job would have let run on. Of all others a cut job says nothing.
-WAITED = ("final_image_ms", "delivered_ms", "response_ms", "total_ms", *sorted(_EARLY))
+WAITED = ("final_image_ms", "delivered_ms", "response_ms", "service_ms", "total_ms", *sorted(_EARLY))
 _OF_STREAMS = frozenset({"first_event_ms", "first_partial_image_ms"})
 
 
@@ -56,5 +56,9 @@ def _watched(event: JobEvent, metric: str) -> float:
     if not event.attempts:
         return 0.0
     marks = event.attempts[-1].marks
-    began = {"wait_ms": marks.request_sent_at_ms, "response_ms": event.scheduled_at_ms}.get(metric, 0.0)
+    began = {
+        "wait_ms": marks.request_sent_at_ms,
+        "response_ms": event.scheduled_at_ms,
+        "service_ms": marks.started_at_ms,
+    }.get(metric, 0.0)
     return 0.0 if began is None else max(0.0, marks.ended_at_ms - began)

@@ -112,8 +112,8 @@ class Run:
 
         Jobs that brought their image count as done, cut ones as still under way at their cut, refused ones not at all.
         Only the clocks of the user's wait (`total_ms`, `final_image_ms`, `delivered_ms`, `response_ms`,
-        `first_partial_image_ms`, `first_event_ms`, `first_byte_ms`, `wait_ms`) can be cut; of any other the jobs that
-        have a value count. No job at all gives a curve with `n` 0.
+        `service_ms`, `first_partial_image_ms`, `first_event_ms`, `first_byte_ms`, `wait_ms`) can be cut; of any other
+        the jobs that have a value count. No job at all gives a curve with `n` 0.
 
         Raises:
             UsageProblem: there is no such clock, column or value.

@@ -36,6 +36,9 @@ class Clocks(Closed):
     final_image_ms: Ms | None = None
     delivered_ms: Ms | None = None
     response_ms: Ms | None = None
+    service_ms: Ms | None = None
+    limiter_wait_ms: Ms | None = None
+    retry_wait_ms: Ms | None = None
     submit_ms: Ms | None = None
     running_ms: Ms | None = None
     callback_ms: Ms | None = None
@@ -55,6 +58,8 @@ class Clocks(Closed):
     gateway_overhead_ms: Ms | None = None
     poll_error_ms: Ms | None = None
     host_lag_ms: Ms | None = None
+    clock_offset_ms: Ms | None = None
+    clock_offset_error_ms: Ms | None = None
     clock_error_ms: Ms | None = None
 
 

@@ -37,8 +37,8 @@ NOT_REPORTED = frozenset(
 # Clocks that a cut job would have let run on: its value is known only to be larger.
 WAITED_CLOCKS = frozenset(
     {
-        "total_ms", "final_image_ms", "delivered_ms", "response_ms", "first_partial_image_ms", "first_event_ms",
-        "first_byte_ms", "wait_ms",
+        "total_ms", "final_image_ms", "delivered_ms", "response_ms", "service_ms", "first_partial_image_ms",
+        "first_event_ms", "first_byte_ms", "wait_ms",
     }
 )  # fmt: skip
 _EARLY_CLOCKS = frozenset({"first_partial_image_ms", "first_event_ms", "first_byte_ms", "wait_ms"})
@@ -139,6 +139,8 @@ def clock_times(frame: pd.DataFrame, metric: str) -> tuple[FloatArray, BoolArray
     cuts = numbers(frame, "verdict_censored_at_ms")
     if metric == "wait_ms":
         cuts = cuts - np.nan_to_num(numbers(frame, "mark_request_sent_at_ms"))
+    if metric == "service_ms":
+        cuts = cuts - np.nan_to_num(numbers(frame, "mark_started_at_ms"))
     if metric == "response_ms":
         cuts = cuts - numbers(frame, "scheduled_at_ms")  # before the job's start, so that this adds
         censored &= ~np.isnan(cuts)
