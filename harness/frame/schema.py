@@ -44,8 +44,8 @@ UNREAD = frozenset(
         "phase", "timeout_layer", "bytes_up", "resolved_format", "mark_headers_at_ms",
         "mark_body_end_at_ms", "http_version", "receive_path", "connection_reused", "header_server", "header_via",
         "attempt_statuses", "image_bytes", "request_started_at", "request_id", "usage_total_tokens",
-        "usage_input_tokens", "gateway_fallbacks", "gateway_ms", "running_ms", "limiter_wait_ms", "retry_wait_ms", "worker",
-        "clock_offset_ms", "clock_offset_error_ms",
+        "usage_input_tokens", "gateway_fallbacks", "gateway_ms", "running_ms", "limiter_wait_ms", "retry_wait_ms",
+        "worker", "clock_offset_ms", "clock_offset_error_ms",
         "mark_submitted_at_ms", "mark_running_at_ms", "mark_callback_at_ms",
     }
 )  # fmt: skip
