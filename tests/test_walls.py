@@ -16,10 +16,10 @@ WAIST = {
     "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
     "salt",
 }  # fmt: skip
-MEASURE = {"scenario", "plan", "run", "routes", "wire"}
+MEASURE = {"scenario", "plan", "run", "routes", "wire", "watching"}
 READ = {
     "frame", "ingest", "diagnosis", "report", "packet", "sanitizer", "compare", "api", "rating", "gallery", "recommend",
-    "export",
+    "export", "history",
 }  # fmt: skip
 
 # room → rooms that it may import besides the waist and itself
@@ -57,8 +57,11 @@ ARROWS: dict[str, set[str]] = {
     "api": {"chain", "frame", "stats", "diagnosis", "report"},
     "sanitizer": set(),
     "export": {"frame"},
+    "watching": {"plan", "run"},
+    "history": {"stats", "report"},
+    "telling": {"history"},  # to monitors; of neither half
     "simulator": set(),
-    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats"},
+    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats", "telling"},
     "__main__": {"cli"},
     # Public names, each got from its room when it is first asked for: `import harness` itself loads nothing.
     "__init__": {"api"},
@@ -145,6 +148,8 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.compare.build", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.recommend.build", ["openai", "httpx", "httpcore", "matplotlib", "duckdb"]),
         ("harness.export.write", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
+        ("harness.history.desk", ["openai", "httpx", "httpcore", "prometheus_client", "matplotlib"]),
+        ("harness.telling.prometheus", ["openai", "httpx", "httpcore", "prometheus_client", "opentelemetry"]),
         ("harness.packet", ["openai", "httpx", "httpcore", "matplotlib"]),
         ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),

@@ -14,6 +14,7 @@ VERBS: dict[str, str] = {
     "plan": "Show matrix, order, time and cost of a scenario; opens no connection.",
     "run": "Run a scenario into a journal, or go on with one.",
     "chain": "Say which timeouts on a route will cut what, before paying and after.",
+    "watch": "Run a scenario on a schedule, keep a history, raise alerts; for Prometheus and others.",
     "hops": "Say at which hop of a chain delay or failure appears.",
     "layers": "List, search and explain the layers that are known to give up.",
     "links": "Fetch a run's result links again when they are due; made for cron.",

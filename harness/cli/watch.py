@@ -1,0 +1,169 @@
+"""harness watch"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.cli.watch_parts import Tellers, conditions_of, consent, open_tellers, row_of
+from harness.errors import Interrupted, UsageProblem
+
+if TYPE_CHECKING:
+    from harness.history.desk import Desk
+    from harness.history.model import Standing
+
+
+@click.command("watch")
+@scenario_argument
+@click.option("--every", default="15m", show_default=True, metavar="PERIOD", help="A round every 90s, 15m, 1h …; in the "
+              "measured world's time, like everything in a scenario.")  # fmt: skip
+@click.option("--history", type=click.Path(file_okay=False, path_type=Path), help="Where the history is kept.  "
+              "[default: reports/watch-NAME]")  # fmt: skip
+@click.option("--rounds", "most", type=click.IntRange(1), help="Stop after so many rounds.")
+@click.option("--once", is_flag=True, help="One round now, whenever the last one was, and out: for cron.")
+@click.option("--usd-per-day", type=click.FloatRange(min=0), help="No round beyond that on a day (UTC).")
+@click.option("--usd-total", type=click.FloatRange(min=0), help="No round beyond that, over the whole history.")
+@click.option("--yes", is_flag=True, help="Do not ask before rounds that cost money.")
+@click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus; on loopback without a HOST.")
+@click.option("--webhook", metavar="URL", help="Post alerts there, as Alertmanager's /api/v2/alerts takes them.")
+@click.option("--webhook-token-env", metavar="NAME", help="The variable that holds the webhook's bearer token.")
+@click.option("--otlp", metavar="URL", help="Send the same figures to an OpenTelemetry collector (OTLP/HTTP).")
+@click.option("--false-alarm", default="30d", show_default=True, metavar="PERIOD",
+              help="How rarely the detection of change may be wrong, all cells together.")  # fmt: skip
+@click.option("--links-live", default="24h", show_default=True, metavar="PERIOD",
+              help="How long result links are promised to live; later checks are no alert.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Say nothing but alerts.")
+@time_scale_option
+@format_option
+def command(
+    scenario: str,
+    every: str,
+    history: Path | None,
+    most: int | None,
+    once: bool,
+    usd_per_day: float | None,
+    usd_total: float | None,
+    yes: bool,
+    metrics: str | None,
+    webhook: str | None,
+    webhook_token_env: str | None,
+    otlp: str | None,
+    false_alarm: str,
+    links_live: str,
+    quiet: bool,
+    time_scale: float | None,
+    form: str,
+) -> None:
+    """Run SCENARIO again and again on a schedule, keep a history, and raise alerts. Says first what it will cost.
+
+    Every round is an ordinary run below HISTORY/runs, with the scenario's own budget. Rounds never overlap; a failed
+    one is recorded and the watch goes on. Killed and started again it goes on with the history, and sends no more than
+    one that ran through. Alerts come from the scenario's objectives, from changes of level, sustained 429s, failures
+    above baseline and dead links. `harness trend` shows the history. docs/watch.md has the rules.
+    """
+    from harness.history.change import false_alarm_words
+    from harness.history.desk import Desk
+    from harness.history.judging import not_watched
+    from harness.plan import make_plan
+    from harness.run.session import Options, run_scenario
+    from harness.watching.money import Bounds, Purse, check, lines
+    from harness.watching.rounds import Ended, Ran, WallClock, rounds, strays
+    from harness.watching.schedule import LEAST_S, period
+
+    loaded = load(scenario)
+    plan = make_plan(loaded)
+    scale = time_scale or loaded.time_scale
+    every_s = period(every, "--every")
+    if every_s / scale < LEAST_S:
+        raise UsageProblem(f"--every {every}: less than a second between rounds, in a world {scale:g} times faster")
+    bounds = Bounds(1 if once else most, usd_per_day, usd_total)
+    check(plan, bounds, loaded.source)
+    watch = conditions_of(
+        loaded, every_s, scale, period(false_alarm, "--false-alarm"), period(links_live, "--links-live")
+    )
+    tellers = open_tellers(loaded.name, metrics, webhook, webhook_token_env, otlp)
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def do_round(run_dir: Path) -> Ran:
+        done = run_scenario(loaded, plan, Options(run_dir, quiet=True, time_scale=time_scale))
+        return Ran(done.ending.stopped_by, done.ending.message)
+
+    root = history or Path("reports") / f"watch-{loaded.name}"
+    with ExitStack() as stack:
+        desk = stack.enter_context(Desk(root, watch))
+        known = desk.rounds()
+        purse = Purse()
+        for one in known:
+            purse.pay(one.began_s, one.spent_usd)
+        clock = WallClock()
+        say(f"{loaded.name} → {root}: {len(known)} rounds so far")
+        for line in [
+            *lines(plan, every_s / scale, bounds, purse, clock.now_s(), once=once),
+            false_alarm_words(desk.watch),
+        ]:
+            say(line)
+        for objective in watch.objectives:
+            if (why := not_watched(objective)) is not None:
+                say(f"not watched: {objective.text}: {why}")
+        if desk.changed_scenario:
+            say("the scenario is another version than in the last round; cells of the same name go on as one")
+        if not plan.simulated:
+            consent(yes)
+        tellers.open(stack, say)
+        each_usd = {job.job_id: job.estimate_usd for job in plan.jobs}
+        for stray in strays(root, [one.round_id for one in known], each_usd):
+            say(f"round {stray.round_id}: {stray.why}; what its journal holds is taken in")
+            desk.take(row_of(stray, plan, scale), stray.run_dir)
+            purse.pay(stray.began_s, stray.spent_usd)
+        last_s = max((one.began_s for one in desk.rounds()), default=None)
+        going = rounds(do_round, root, every_s / scale, bounds, purse, each_usd, last_s, clock, say, at_once=once)
+        for found in going:
+            if isinstance(found, Ended):
+                _finish(found, root)
+                return
+            standing = desk.take(row_of(found, plan, scale), found.run_dir)
+            if loaded.link_check:
+                _look_at_links(desk, max(loaded.link_check) / scale, found.ended_s)
+            tell(standing, tellers, quiet=quiet, form=form)
+
+
+def tell(standing: Standing, tellers: Tellers, *, quiet: bool, form: str) -> None:
+    """A round to the person and to the monitors. What a monitor does not take never ends a watch."""
+    from harness.history.text import alert_lines, round_line
+
+    if form == "json":
+        emit_json(standing)
+    elif not quiet:
+        print(round_line(standing), flush=True)
+    for line in alert_lines(standing):
+        print(line, file=sys.stderr, flush=True)
+    for problem in tellers.tell(standing):
+        print(problem, file=sys.stderr, flush=True)
+
+
+def _finish(ended: Any, root: Path) -> None:
+    if ended.by == "user":
+        raise Interrupted(f"stopped by you; the history in {root} is kept, the same command goes on")
+    if ended.by == "cap":
+        print(f"stopped: {ended.message}", file=sys.stderr)
+
+
+def _look_at_links(desk: Desk, longest_s: float, now_s: float) -> None:
+    """Links of earlier rounds that are due, as `harness links` would look at them. Costs nothing."""
+    from harness.history.rows import link_rows
+    from harness.run.linkcheck import check_links
+
+    for one in desk.store.rounds(now_s - longest_s - 2 * 86_400):
+        run_dir = desk.root / (one.run or "")
+        if one.run is None or not (run_dir / "run.json").exists():
+            continue
+        if check_links(run_dir).done:
+            desk.store.add_links(one.began_s, one.round_id, link_rows(run_dir, one.round_id))

@@ -1,0 +1,1 @@
+"""What a watch has seen: its files, its baselines, what changed and which alert stands. Of the reading half."""

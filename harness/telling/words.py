@@ -1,0 +1,31 @@
+"""What is told has bounded labels: a scenario that grows for a year must not grow a monitor's index with it."""
+
+from __future__ import annotations
+
+from harness.errors import UsageProblem
+
+MOST_LABELS = 50
+OTHER = "other"
+# Upper limits of the buckets of the final image, in seconds: 1 s to 10 min, close where caps are (30, 60, 100 … s).
+BUCKETS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 450.0, 600.0)
+STATES = ("not_enough", "inactive", "pending", "firing")
+
+
+class Labels:
+    """The first so many values keep their name, all later ones share one."""
+
+    def __init__(self, most: int = MOST_LABELS) -> None:
+        self._most = most
+        self._known: set[str] = set()
+
+    def of(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) >= self._most:
+            return OTHER
+        self._known.add(value)
+        return value
+
+
+def missing(extra: str, option: str, error: ImportError) -> UsageProblem:
+    return UsageProblem(f"{option} needs {error.name}: pip install 'image-latency-harness[{extra}]'")
