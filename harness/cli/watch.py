@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @click.command("watch")
 @scenario_argument
-@click.option("--every", default="15m", show_default=True, metavar="PERIOD", help="A round every 90s, 15m, 1h …; in the "
-              "measured world's time, like everything in a scenario.")  # fmt: skip
+@click.option("--every", default="15m", show_default=True, metavar="PERIOD",
+              help="A round every 90s, 15m, 1h …; in time of the measured world, as in a scenario.")  # fmt: skip
 @click.option("--history", type=click.Path(file_okay=False, path_type=Path), help="Where the history is kept.  "
               "[default: reports/watch-NAME]")  # fmt: skip
 @click.option("--rounds", "most", type=click.IntRange(1), help="Stop after so many rounds.")
@@ -105,11 +105,9 @@ def command(
             purse.pay(one.began_s, one.spent_usd)
         clock = WallClock()
         say(f"{loaded.name} → {root}: {len(known)} rounds so far")
-        for line in [
-            *lines(plan, every_s / scale, bounds, purse, clock.now_s(), once=once),
-            false_alarm_words(desk.watch),
-        ]:
+        for line in lines(plan, every_s, bounds, purse, clock.now_s(), once=once):
             say(line)
+        say(false_alarm_words(desk.watch))
         for objective in watch.objectives:
             if (why := not_watched(objective)) is not None:
                 say(f"not watched: {objective.text}: {why}")

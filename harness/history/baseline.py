@@ -60,13 +60,14 @@ def _usual(jobs: pd.DataFrame, name: str) -> Iterator[Usual]:
     }  # null where too many were cut to tell
     day = np.floor(jobs["at_s"].to_numpy(dtype=np.float64) / 86_400)
     scaled = jobs.assign(day=day, own=jobs["cell"].map(lambda cell: medians[cell] or np.nan))
-    for (route, place), mine in scaled.groupby(["route", name], sort=True):
+    for keys, mine in scaled.groupby(["route", name], sort=True):
+        route, place = keys  # type: ignore[misc]
         seen = mine[mine[CLOCK].notna() & mine["own"].notna()]
         ratios = seen[CLOCK].to_numpy(dtype=np.float64) / seen["own"].to_numpy(dtype=np.float64)
         days = int(mine["day"].nunique())
         yield Usual(
             route=str(route),
-            place=int(place),
+            place=int(str(place)),
             days=days,
             jobs=len(mine),
             success=success_of(mine),

@@ -53,8 +53,8 @@ def false_alarm_words(watch: WatchConditions) -> str:
     days = run_length(design.h, design.k) / rounds_a_day / max(1, len(watch.cells))
     seen = [f"{run_length(design.h, design.k, shift):.0f} rounds for a shift of {shift:g} SD" for shift in (1.0, 2.0)]
     return (
-        f"change: CUSUM with h {design.h:g}, one false alarm in about {_count(days)} days over {len(watch.cells)} cells "
-        f"while rounds are independent; seen after about {' and '.join(seen)}"
+        f"change: CUSUM with h {design.h:g}, one false alarm in about {_count(days)} days over {len(watch.cells)} "
+        f"cells while rounds are independent; seen after about {' and '.join(seen)}"
     )
 
 

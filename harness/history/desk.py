@@ -55,8 +55,8 @@ class Desk:
         except OSError:
             self._lock.close()
             raise UsageProblem(
-                f"{self.root}: another `harness watch` is at work here; rounds never overlap. Wait for it, or give another "
-                "--history"
+                f"{self.root}: another `harness watch` is at work here; rounds never overlap. "
+                "Wait for it, or give another --history"
             ) from None
         try:
             self._join_earlier()
@@ -75,7 +75,8 @@ class Desk:
             before = read_watch(self.root)
             if before.scenario != mine.scenario:
                 raise UsageProblem(
-                    f"{self.root}: holds the history of {before.scenario}, not of {mine.scenario}; give another --history"
+                    f"{self.root}: holds the history of {before.scenario}, not of {mine.scenario}; "
+                    "give another --history"
                 )
             versions = before.versions
             self.changed_scenario = before.scenario_sha256 != mine.scenario_sha256

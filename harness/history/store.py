@@ -117,8 +117,8 @@ class Store:
             self._copy("given", folder / f"{name}.parquet", rows, f"CREATE TABLE given ({spec})", marks)
         except (OSError, duckdb.Error) as error:
             raise HarnessError(
-                f"{folder}: the history cannot be written ({error}); nothing more is sent. Free some space and start the "
-                "watch again: the round's own journal is kept and is taken in then."
+                f"{folder}: the history cannot be written ({error}); nothing more is sent. Free some space and start "
+                "the watch again: the round's own journal is kept and is taken in then."
             ) from None
 
     def _copy(

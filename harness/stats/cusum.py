@@ -140,7 +140,7 @@ def follow(values: Sequence[Value], strata: Sequence[Hashable] | None = None, de
     began = {"up": 0, "down": 0}
     recent: deque[float] = deque(maxlen=BACK)
     open_change: Change | None = None
-    for at, value in enumerate(values):
+    for at in range(len(values)):
         found = _score_in(known, values, kinds, at)
         scores.append(found)
         if open_change is not None:

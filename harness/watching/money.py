@@ -102,7 +102,8 @@ def lines(plan: Plan, every_s: float, bounds: Bounds, purse: Purse, now_s: float
         per = (
             "" if usd is None else f", {about} {usd * a_day:.2f} USD a day, {usd * a_day * DAYS_A_MONTH:.2f} in 30 days"
         )
-        found.append(f"every {_period(every_s)}: {a_day:.0f} rounds a day{per}")
+        world = f" of the simulated world ({every_s / plan.time_scale:g} s of yours)" if plan.time_scale != 1 else ""
+        found.append(f"every {_period(every_s)}{world}: {a_day:.0f} rounds a day{per}")
     caps = [
         *([f"{bounds.rounds} rounds" + ("" if usd is None else f" ({about} {usd * bounds.rounds:.2f} USD)")]
           if bounds.rounds is not None and not once else []),
@@ -114,7 +115,7 @@ def lines(plan: Plan, every_s: float, bounds: Bounds, purse: Purse, now_s: float
 
 
 def spent_in(run_dir: Path, each_usd: Mapping[str, float | None]) -> float:
-    """What a round may have been billed: a job without a known cost, or without a known end, counts with its estimate."""
+    """What a round may have been billed: a job without a known cost, or without an end, counts with its estimate."""
     spent: dict[str, float] = {}
     unlisted = max((usd or 0.0 for usd in each_usd.values()), default=0.0)  # of another version of the scenario
     sends = run_dir / SENDS_FILE

@@ -176,7 +176,7 @@ def _one(
     except Exception as error:  # noqa: BLE001  a watch outlives whatever one round runs into; it is recorded and alerted
         status, why = "failed", f"{type(error).__name__}: {error}"[:300]
     finally:
-        # A run freezes what lives, so that no collection disturbs its clocks. Over thousands of runs that would be a leak.
+        # A run freezes what lives, so that no collection disturbs its clocks; over thousands of runs that is a leak.
         gc.unfreeze()
         gc.collect()
     spent = spent_in(run_dir, each_usd)
