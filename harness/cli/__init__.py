@@ -15,6 +15,7 @@ VERBS: dict[str, str] = {
     "run": "Run a scenario into a journal, or go on with one.",
     "chain": "Say which timeouts on a route will cut what, before paying and after.",
     "watch": "Run a scenario on a schedule, keep a history, raise alerts; for Prometheus and others.",
+    "trend": "Show what a watch has seen: times, success, cost, changes, hours, alerts.",
     "hops": "Say at which hop of a chain delay or failure appears.",
     "layers": "List, search and explain the layers that are known to give up.",
     "links": "Fetch a run's result links again when they are due; made for cron.",

@@ -61,7 +61,7 @@ def _usual(jobs: pd.DataFrame, name: str) -> Iterator[Usual]:
     day = np.floor(jobs["at_s"].to_numpy(dtype=np.float64) / 86_400)
     scaled = jobs.assign(day=day, own=jobs["cell"].map(lambda cell: medians[cell] or np.nan))
     for keys, mine in scaled.groupby(["route", name], sort=True):
-        route, place = keys  # type: ignore[misc]
+        route, place = keys
         seen = mine[mine[CLOCK].notna() & mine["own"].notna()]
         ratios = seen[CLOCK].to_numpy(dtype=np.float64) / seen["own"].to_numpy(dtype=np.float64)
         days = int(mine["day"].nunique())
