@@ -45,7 +45,9 @@ def command(history: Path, since: str | None, out: Path | None, no_page: bool, f
     from rich.table import Table
 
     console = Console(highlight=False)
-    table = Table(*CELL_COLUMNS, title=f"{trend.watch.scenario}: {trend.jobs} jobs", title_justify="left")
+    table = Table(title=f"{trend.watch.scenario}: {trend.jobs} jobs", title_justify="left")
+    for column in CELL_COLUMNS:
+        table.add_column(column, overflow="fold")
     for row in cell_rows(trend):
         table.add_row(*row)
     console.print(table)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
-from harness.cli.watch_parts import Tellers, conditions_of, consent, open_tellers, row_of
+from harness.cli.watch_parts import Tellers, conditions_of, consent, open_tellers, row_of, weather
 from harness.errors import Interrupted, UsageProblem
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def command(
             print(line, file=sys.stderr, flush=True)
 
     def do_round(run_dir: Path) -> Ran:
-        done = run_scenario(loaded, plan, Options(run_dir, quiet=True, time_scale=time_scale))
+        done = run_scenario(weather(loaded, run_dir.name), plan, Options(run_dir, quiet=True, time_scale=time_scale))
         return Ran(done.ending.stopped_by, done.ending.message)
 
     root = history or Path("reports") / f"watch-{loaded.name}"

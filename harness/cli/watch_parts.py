@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
+from zlib import crc32
 
 import click
 
@@ -62,6 +63,15 @@ def row_of(one: Round, plan: Plan, time_scale: float) -> RoundRow:
         simulated=plan.simulated,
         run="/".join(one.run_dir.parts[-2:]) if one.run_dir.is_dir() else None,
     )
+
+
+def weather(scenario: Scenario, round_id: str) -> Scenario:
+    """The scenario with a seed of the embedded API that is the round's own: in that world the same job takes the same
+    time in every run, and a watch would see one round for ever."""
+    if scenario.simulator is None:
+        return scenario
+    seed = int(scenario.simulator.get("seed", 0)) + crc32(round_id.encode())
+    return scenario.model_copy(update={"simulator": {**scenario.simulator, "seed": seed}})
 
 
 def consent(yes: bool) -> None:

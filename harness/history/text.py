@@ -73,17 +73,14 @@ def trend_lines(trend: Trend) -> list[str]:
         ended = "lasts" if one.ended_s is None else f"{one.over} at {moment(one.ended_s)}"
         levels = f"p50 {fmt.duration(one.before_ms)} before, {fmt.duration(one.after_ms)} after"
         lines.append(f"change: {one.cell} {one.direction} since {moment(one.since_s)}, {levels}; {ended}")
-    slow = [
-        one
-        for one in trend.hours
-        if one.usual and one.against_cell_p50_ratio.low is not None and one.against_cell_p50_ratio.low > 1.1
-    ]
-    for one in slow:
-        ratio = one.against_cell_p50_ratio
-        lines.append(
-            f"busy hour: {one.route} {one.place:02d}:00, {fmt.estimate(ratio, '×')} the usual time, n {ratio.n}"
-        )
-    lines += [f"{WORDS[one.state]}: {alert_words(one)}" for one in trend.alerts if one.state != "inactive"]
+    for hour in trend.hours:
+        ratio = hour.against_cell_p50_ratio
+        if not hour.usual or ratio.low is None or ratio.low <= 1.1:
+            continue
+        place = f"{hour.route} {hour.place:02d}:00"
+        lines.append(f"busy hour: {place}, {fmt.estimate(ratio, '×')} the usual time, n {ratio.n}")
+    lines += [f"{WORDS[one.state]}: {alert_words(one)}" for one in trend.alerts if one.state in ("firing", "pending")]
+    lines += [f"{one.name} {one.subject}: {one.summary}" for one in trend.alerts if one.state == "not_enough"]
     lines.append(trend.detection)
     lines += [f"not readable and left out: {name} ({why})" for name, why in trend.unreadable.items()]
     return [line.replace("\u00a0", " ").replace("\u202f", " ") for line in lines]
