@@ -27,7 +27,7 @@ def cell_chart(cell: CellTrend, chart_id: str, colour: int, span: tuple[float, f
         times = figure.add_axes((_LEFT / _WIDTH, upper, wide, 1 - upper - _TOP / _HEIGHT))
         shares = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / _HEIGHT, wide, strip))
         middle = period_s / 2
-        first, last = span[0], max(span[1], span[0] + period_s)
+        first, last = span
         known = [one for one in cell.periods if one.p50_ms.value is not None]
         x = [one.began_s + middle for one in known]
         unit, name = (

@@ -20,6 +20,7 @@ from harness.conditions import Objective
 from harness.estimate import Estimate
 from harness.history.model import CLOCKS, Judged
 from harness.history.rows import word
+from harness.report import format as fmt
 from harness.report.beyond import share_beyond
 from harness.report.price import ratio_interval
 from harness.stats import Curve, Proportion, Quantile, proportion, sample_floor, survival
@@ -116,7 +117,9 @@ def _quantile(objective: Objective, found: Quantile) -> Found:
     if found.n < found.floor:
         return "not_enough", f"not enough: {found.n} jobs, {found.floor} are needed for {objective.statistic}", value
     good, limit = _COMPARE[objective.comparison], objective.value
-    counted = f"{found.n} jobs" + (f", {found.censored} of them cut" if found.censored else "")
+    is_now = fmt.estimate(value).replace("\u00a0", " ")
+    counted = f"{objective.statistic} is {is_now} over {found.n} jobs"
+    counted += f", {found.censored} of them cut" if found.censored else ""
     low = found.low if found.low is not None else found.beyond if found.value is None else 0.0
     high = found.high if found.high is not None else math.inf
     if not any((good(low or 0.0, limit), good(high, limit))):

@@ -22,7 +22,7 @@ from harness.report import format as fmt
 from harness.report.html import script
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_CHIPS = {"firing": "bad", "pending": "inconclusive", "inactive": "ok", "not_enough": ""}
+_CHIPS = {"firing": "bad", "pending": "inconclusive", "not_enough": "", "inactive": "ok"}  # in the order of the table
 
 
 class UsualCell(NamedTuple):
@@ -48,7 +48,8 @@ def render(trend: Trend) -> str:
     """The whole page. The same trend gives the same characters."""
     routes = list(dict.fromkeys(cell.route for cell in trend.cells))
     colours = {route: place for place, route in enumerate(routes)}
-    span = (trend.began_s or 0.0, trend.ended_s or 1.0)
+    began = [one.began_s for cell in trend.cells for one in cell.periods]
+    span = (min(began, default=0.0), max(began, default=0.0) + trend.period_s)
     digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
     return (
         _environment()
@@ -57,6 +58,7 @@ def render(trend: Trend) -> str:
             t=trend,
             f=fmt,
             headline=headline(trend),
+            alerts=sorted(trend.alerts, key=lambda one: list(_CHIPS).index(one.state)),
             moment=moment,
             day=lambda at_s: datetime.fromtimestamp(at_s).astimezone().strftime(_form(trend.period_s)),
             colours=colours,

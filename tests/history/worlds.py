@@ -67,12 +67,17 @@ def rows_of(jobs: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
 def round_row(number: int, every_s: float = HOUR_S, **changes: Any) -> RoundRow:
     began_s = START_S + number * every_s
     given = RoundRow(
-        round_id=f"r{number:05d}", began_s=began_s, ended_s=began_s + 30, due_s=began_s, status="complete", planned_jobs=2
+        round_id=f"r{number:05d}",
+        began_s=began_s,
+        ended_s=began_s + 30,
+        due_s=began_s,
+        status="complete",
+        planned_jobs=2,
     )
     return msgspec.structs.replace(given, **changes)
 
 
-def usual(route: str, quality: str, number: int, dice: random.Random) -> float:
+def usual(route: str, quality: str, number: int, dice: random.Random) -> float:  # noqa: ARG001
     """Low takes about 5 s and medium about 27 s, whatever the hour."""
     median = {"low": 5000.0, "medium": 27_000.0}[quality] * (1.4 if route == "gateway" else 1.0)
     return median * math.exp(dice.gauss(0, 0.2))
@@ -87,7 +92,7 @@ def history(
     routes: Sequence[str] = ("direct",),
     cap_ms: float = 120_000.0,
 ) -> Path:
-    """A history of hourly rounds, a low and a medium image on each route in each; what takes longer than the cap is cut."""
+    """Hourly rounds, a low and a medium image on each route in each; what takes longer than the cap is cut."""
     root.mkdir(parents=True, exist_ok=True)
     given = conditions or watch()
     cells = tuple(f"{route}/{quality}" for route in routes for quality in USD)
