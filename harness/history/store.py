@@ -53,6 +53,14 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.unreadable: dict[str, str] = {}
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def _db(self) -> duckdb.DuckDBPyConnection:
+        """In memory, and one for all: opening one takes longer than a round's reading and writing."""
+        if self._opened is None:
+            self._opened = duckdb.connect()
+        return self._opened
 
     def append(self, row: RoundRow, jobs: Sequence[tuple[Any, ...]], links: Sequence[tuple[Any, ...]] = ()) -> None:
         """Add a round with its jobs, or put it in the place of what is known of it.
@@ -114,7 +122,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             spec = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
             marks = ", ".join("?" * len(columns))
-            self._copy("given", folder / f"{name}.parquet", rows, f"CREATE TABLE given ({spec})", marks)
+            self._copy("given", folder / f"{name}.parquet", rows, f"CREATE OR REPLACE TABLE given ({spec})", marks)
         except (OSError, duckdb.Error) as error:
             raise HarnessError(
                 f"{folder}: the history cannot be written ({error}); nothing more is sent. Free some space and start "
@@ -126,11 +134,10 @@ class Store:
     ) -> None:
         """Write `source` to a name that is not read, let the disk have it, and give it its own name."""
         fresh = target.with_name(f".{target.name}.tmp")
-        with duckdb.connect() as connection:
-            if create:
-                connection.execute(create)
-                connection.executemany(f"INSERT INTO given VALUES ({marks})", [list(row) for row in rows])
-            connection.execute(f"COPY (SELECT * FROM {source}) TO {_text(fresh)} (FORMAT parquet, COMPRESSION zstd)")
+        if create:
+            self._db.execute(create)
+            self._db.executemany(f"INSERT INTO given VALUES ({marks})", [list(row) for row in rows])
+        self._db.execute(f"COPY (SELECT * FROM {source}) TO {_text(fresh)} (FORMAT parquet, COMPRESSION zstd)")
         handle = os.open(fresh, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -153,13 +160,12 @@ class Store:
         files = self._files(table, since_s)
         if not files:
             return None
-        connection = duckdb.connect()
         query = "SELECT * FROM {} " + rest
         try:
-            return connection.execute(query.format(_once(_from(files), columns, keys)))
+            return self._db.execute(query.format(_once(_from(files), columns, keys)))
         except duckdb.Error:
             files = [file for file in files if self._is_whole(file, columns)]
-        return connection.execute(query.format(_once(_from(files), columns, keys))) if files else None
+        return self._db.execute(query.format(_once(_from(files), columns, keys))) if files else None
 
     def _files(self, table: str, since_s: float | None) -> list[Path]:
         first = "" if since_s is None else day_of(since_s - 86_400)  # a round's jobs can begin on the day after its own
@@ -172,9 +178,8 @@ class Store:
 
     def _is_whole(self, file: Path, columns: Mapping[str, str]) -> bool:
         try:
-            with duckdb.connect() as connection:
-                names = ", ".join(f'"{name}"' for name in columns)
-                connection.execute(f"SELECT {names} FROM {_from([file])}").fetchall()
+            names = ", ".join(f'"{name}"' for name in columns)
+            self._db.execute(f"SELECT {names} FROM {_from([file])}").fetchall()
         except duckdb.Error as error:
             self.unreadable[str(file.relative_to(self.root))] = str(error).splitlines()[0][:200]
             return False

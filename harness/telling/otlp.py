@@ -6,6 +6,7 @@ dots, and units beside the name.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -37,19 +38,32 @@ def endpoint_of(url: str) -> str:
 class Otlp:
     """One collector."""
 
-    def __init__(self, url: str, scenario: str) -> None:
+    def __init__(self, url: str, scenario: str, timeout_s: int = TIMEOUT_S) -> None:
         endpoint = endpoint_of(url)
         try:
             from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
             from opentelemetry.metrics import CallbackOptions, Observation
             from opentelemetry.sdk.metrics import MeterProvider
-            from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+            from opentelemetry.sdk.metrics.export import MetricExportResult, PeriodicExportingMetricReader
             from opentelemetry.sdk.resources import Resource
         except ImportError as error:
             raise missing("otlp", "--otlp", error) from None
         self._standing: Standing | None = None
+        self._timeout_ms = timeout_s * 1000
         self._cells, self._subjects = Labels(), Labels()
-        exporter = OTLPMetricExporter(endpoint=endpoint, timeout=TIMEOUT_S)
+        # The reader does not tell whether an export went well, and the SDK says it to the log in words of its own.
+        logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+        logging.getLogger("opentelemetry").propagate = False
+
+        class Noticed(OTLPMetricExporter):
+            well = True
+
+            def export(self, *args: Any, **kwargs: Any) -> MetricExportResult:
+                found = super().export(*args, **kwargs)
+                self.well = found is MetricExportResult.SUCCESS
+                return found
+
+        self._exporter = exporter = Noticed(endpoint=endpoint, timeout=timeout_s)
         reader = PeriodicExportingMetricReader(exporter, export_interval_millis=_NEVER_MS)
         resource = Resource.create(
             {"service.name": "harness", "service.version": __version__, "harness.scenario": scenario}
@@ -90,13 +104,17 @@ class Otlp:
             if job.final_image_ms is not None:
                 self._image.record(job.final_image_ms / 1000, route | {"quality": job.quality})
         try:
-            sent = self._provider.force_flush(timeout_millis=TIMEOUT_S * 1000)
+            sent = self._provider.force_flush(timeout_millis=self._timeout_ms)
         except Exception as error:  # noqa: BLE001  whatever the exporter or its transport raise: the watch goes on
             return f"otlp: not sent ({type(error).__name__})"
-        return None if sent else "otlp: not sent in time"
+        return (
+            None
+            if sent and self._exporter.well
+            else "otlp: the collector did not take it; the next round sends all sums"
+        )
 
     def close(self) -> None:
-        self._provider.shutdown(timeout_millis=TIMEOUT_S * 1000)
+        self._provider.shutdown(timeout_millis=self._timeout_ms)
 
     def _quantiles(self, standing: Standing) -> Iterable[tuple[float, dict[str, str]]]:
         for cell in standing.cells:

@@ -2,7 +2,7 @@
 
 Names end in their base unit and counters in ``_total``: https://prometheus.io/docs/practices/naming/. A job that was
 cut is in no bucket of the histogram, because nobody knows how long it would have taken; it is counted beside it, and
-``harness_final_image_quantile_seconds`` (Kaplan-Meier over the last day) takes it as what it is. Times are those of the
+``harness_final_image_p50_seconds`` (Kaplan-Meier over the last day) takes it as what it is. Times are those of the
 measured world.
 """
 
@@ -26,7 +26,7 @@ def address_of(text: str) -> tuple[str, int]:
         UsageProblem: it is no address.
     """
     host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
+    if not port.isdigit() or int(port) > 65535 or (not host) != (":" not in text) or "/" in host:
         raise UsageProblem(f"--metrics: {text!r} is no address; write 9464 (on loopback) or HOST:9464")
     return host.strip("[]") or LOOPBACK, int(port)
 
@@ -62,10 +62,10 @@ class Metrics:
         self._missed = made(counter, "rounds_missed", "Rounds that fell out: the one before took too long, or a cap.")
         self._took = made(gauge, "round_duration_seconds", "How long the last round took, of this machine's time.")
         self._last = made(gauge, "last_round_timestamp_seconds", "When the last round ended.")
-        self._quantile = made(
-            gauge, "final_image_quantile_seconds", "Kaplan-Meier quantile of the last day; absent where not estimable.",
-            ("cell", "quantile"),
-        )  # fmt: skip
+        self._p50, self._p95 = (
+            made(gauge, f"final_image_{name}_seconds", "Kaplan-Meier, last day; absent where not estimable.", ("cell",))
+            for name in ("p50", "p95")
+        )
         self._success = made(
             gauge, "success_ratio", "Share of judged jobs of the last day that brought the image.", ("cell",)
         )
@@ -90,13 +90,13 @@ class Metrics:
             self._images.labels(route).inc(job.images if job.outcome == "image" else 0)
             if job.final_image_ms is not None:
                 self._image.labels(route, job.quality).observe(job.final_image_ms / 1000)
-        for gauge in (self._quantile, self._success, self._each, self._alert):
+        for gauge in (self._p50, self._p95, self._success, self._each, self._alert):
             gauge.clear()  # what is no longer known is absent, and no old figure stands for it
         for cell in standing.cells:
             name = self._cells.of(cell.cell)
-            for quantile, found in (("0.5", cell.p50_ms), ("0.95", cell.p95_ms)):
+            for gauge, found in ((self._p50, cell.p50_ms), (self._p95, cell.p95_ms)):
                 if found.value is not None and not found.thin:
-                    self._quantile.labels(name, quantile).set(found.value / 1000)
+                    gauge.labels(name).set(found.value / 1000)
             if cell.success.value is not None:
                 self._success.labels(name).set(cell.success.value)
             if cell.usd_per_image.value is not None:

@@ -107,7 +107,7 @@ def test_what_cannot_be_watched_is_said(text: str) -> None:
 
 
 def go_on(root: Path, first: int, count: int, **kinds: Any) -> list[Standing]:
-    """Further rounds on the direct route through the desk; `each(number)` gives a round's jobs or links."""
+    """Further rounds through the desk; `each` and `links` give those of a round. Only the last `look_at` are judged."""
     conditions = kinds.get("conditions") or watch()
     standings = []
     with Desk(root, conditions) as desk:
@@ -115,7 +115,8 @@ def go_on(root: Path, first: int, count: int, **kinds: Any) -> list[Standing]:
             row = round_row(number, conditions.every_s, **kinds.get("row", {}))
             jobs = rows_of(kinds["each"](row)) if "each" in kinds else []
             desk.store.append(row, jobs, kinds["links"](row) if "links" in kinds else [])
-            standings.append(desk.stand(row, jobs))
+            if number >= first + count - kinds.get("look_at", count):
+                standings.append(desk.stand(row, jobs))
     return standings
 
 
@@ -153,10 +154,9 @@ def test_failures_above_what_was_usual_fire_and_a_bad_route_as_bad_as_ever_does_
             for number in range(10)
         ]
 
-    usually = go_on(tmp_path, 0, 8, each=tasks(3))
-    assert state_of(usually[0], "ImageFailuresAboveBaseline") == "not_enough"
+    usually = go_on(tmp_path, 0, 8, look_at=1, each=tasks(3))
     assert state_of(usually[-1], "ImageFailuresAboveBaseline") == "inactive"
-    worse = go_on(tmp_path, 8, 3, each=tasks(9))
+    worse = go_on(tmp_path, 8, 3, look_at=2, each=tasks(9))
     assert state_of(worse[-1], "ImageFailuresAboveBaseline") == "firing"
     assert "18 of the newest 20 tasks failed" in next(
         one.summary for one in worse[-1].alerts if one.name == "ImageFailuresAboveBaseline"
@@ -179,12 +179,14 @@ def test_a_change_of_level_fires_names_both_levels_and_ends_when_it_is_back(tmp_
     def slow(route: str, quality: str, number: int, dice: Any) -> float:
         return usual(route, quality, number, dice) * (1.8 if number >= 120 else 1.0)
 
-    history(tmp_path, 140, slow)
-    (standing,) = go_on(tmp_path, 140, 1, each=lambda row: [job(row.round_id, 0, row.began_s, final_image_ms=9000.0)])
+    history(tmp_path, 132, slow)
+    (standing,) = go_on(tmp_path, 132, 1, each=lambda row: [job(row.round_id, 0, row.began_s, final_image_ms=9000.0)])
     alert = next(one for one in standing.firing if one.subject == "direct/low")
     assert "slower since" in alert.summary
     assert "5." in alert.summary.split("before")[0]
-    back = go_on(tmp_path, 141, 14, each=lambda row: [job(row.round_id, 0, row.began_s, final_image_ms=5000.0)])
+    back = go_on(
+        tmp_path, 133, 14, look_at=3, each=lambda row: [job(row.round_id, 0, row.began_s, final_image_ms=5000.0)]
+    )
     assert state_of(back[-1], "ImageLatencyChanged", "direct/low") == "inactive"
     assert any(one.subject == "direct/low" for standing in back for one in standing.resolved)
 
