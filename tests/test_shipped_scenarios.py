@@ -34,6 +34,7 @@ def test_all_of_them_are_here() -> None:
         "published-claims",
         "tier-selection",
         "timing-audit",
+        "watch",
         *TIERS,
     }
 

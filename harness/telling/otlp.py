@@ -107,11 +107,9 @@ class Otlp:
             sent = self._provider.force_flush(timeout_millis=self._timeout_ms)
         except Exception as error:  # noqa: BLE001  whatever the exporter or its transport raise: the watch goes on
             return f"otlp: not sent ({type(error).__name__})"
-        return (
-            None
-            if sent and self._exporter.well
-            else "otlp: the collector did not take it; the next round sends all sums"
-        )
+        if sent and self._exporter.well:
+            return None
+        return "otlp: the collector did not take it; sums go out again with the next round"
 
     def close(self) -> None:
         self._provider.shutdown(timeout_millis=self._timeout_ms)
