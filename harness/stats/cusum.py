@@ -39,6 +39,9 @@ from typing import Literal
 
 import numpy as np
 
+from harness.stats.censored import BoolArray, IntArray
+from harness.stats.quantiles import FloatArray
+
 LEARN = 12  # values that a reference needs before anything is ranked in it
 REFERENCE = 500  # and the most that it holds: the newest
 BACK = 8
@@ -105,9 +108,13 @@ def median_of(values: Sequence[Value]) -> Value | None:
 
 def score(reference: Sequence[Value], new: Value) -> float:
     """The normal score of `new` among itself and the reference, cut values by Kaplan-Meier."""
-    times = np.array([moment for moment, _ in reference] + [new[0]])
-    cuts = np.array([cut for _, cut in reference] + [new[1]])
-    n = times.size
+    values = [*reference, new]
+    return _score(np.array([moment for moment, _ in values]), np.array([cut for _, cut in values]))
+
+
+def _score(times: FloatArray, cuts: BoolArray) -> float:
+    """The same of the last value among all of them."""
+    n, new = times.size, (float(times[-1]), bool(cuts[-1]))
     if not cuts.any():
         below, same = int(np.count_nonzero(times < new[0])), int(np.count_nonzero(times == new[0]))
         return _NORMAL.inv_cdf((below + same / 2) / n)
@@ -133,6 +140,9 @@ def follow(values: Sequence[Value], strata: Sequence[Hashable] | None = None, de
     kinds: Sequence[Hashable] = strata if strata is not None else [None] * len(values)
     if len(kinds) != len(values):
         raise ValueError(f"{len(values)} values, but {len(kinds)} strata")
+    times, cuts = np.array([one for one, _ in values]), np.array([cut for _, cut in values])
+    numbered: dict[Hashable, int] = {}
+    kind = np.array([numbered.setdefault(one, len(numbered)) for one in kinds])
     known: deque[int] = deque(maxlen=REFERENCE)
     scores: list[float | None] = []
     changes: list[Change] = []
@@ -141,7 +151,7 @@ def follow(values: Sequence[Value], strata: Sequence[Hashable] | None = None, de
     recent: deque[float] = deque(maxlen=BACK)
     open_change: Change | None = None
     for at in range(len(values)):
-        found = _score_in(known, values, kinds, at)
+        found = _score_in(known, times, cuts, kind, at)
         scores.append(found)
         if open_change is not None:
             recent.append((0.0 if found is None else found) * (1 if open_change.direction == "up" else -1))
@@ -175,10 +185,13 @@ def follow(values: Sequence[Value], strata: Sequence[Hashable] | None = None, de
     return Followed(tuple(scores), tuple(changes), sums["up"], sums["down"])
 
 
-def _score_in(known: deque[int], values: Sequence[Value], kinds: Sequence[Hashable], at: int) -> float | None:
-    alike = [one for one in known if kinds[one] == kinds[at]]
-    chosen = alike if len(alike) >= LEARN else known
-    return score([values[one] for one in chosen], values[at]) if len(chosen) >= LEARN else None
+def _score_in(known: deque[int], times: FloatArray, cuts: BoolArray, kind: IntArray, at: int) -> float | None:
+    if len(known) < LEARN:
+        return None
+    among = np.fromiter(known, dtype=np.int64, count=len(known))
+    alike = among[kind[among] == kind[at]]
+    chosen = np.append(alike if alike.size >= LEARN else among, at)
+    return _score(times[chosen], cuts[chosen])
 
 
 def _over(change: Change, at: int, recent: deque[float], design: Design) -> Over | None:

@@ -87,7 +87,8 @@ def main() -> None:
     for shift in (0.5, 1.0, 2.0, 3.0):
         middle, late, share = delays(trials, 7.0, shift)
         percent = 100 * (math.exp(SD * shift) - 1)
-        print(f"| {shift:g} SD (here {percent:.0f} %) | {middle:.0f} | {late:.0f} | {100 * share:.0f} % |")
+        tail = f"{late:.0f}" if math.isfinite(late) else "more than 150"
+        print(f"| {shift:g} SD (here {percent:.0f} %) | {middle:.0f} | {tail} | {100 * share:.0f} % |")
 
 
 if __name__ == "__main__":
