@@ -7,7 +7,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,12 +82,10 @@ class Setting:
         """The id that we send, by which the other side's log can be joined.
 
         Opaque on purpose: it reaches every hop, and a scenario's name is nobody else's business. The first half is
-        the job's key: the same wherever the same shape, prompt, route and block are asked for again, on this machine
-        in any run. The second half is the run's.
+        the job's key, the same in every run of the scenario: shape, route, block, and with the file's bytes the prompt.
+        The second half is the run's.
         """
-        shape = "/".join(map(str, astuple(job.cell)))
-        key = f"{self.model}/{shape}/{prompt_hash(job.prompt.text, self.salt)}/{job.block}"
-        return f"harness-{_hex(key)}{_hex(self.run_id)}-{number}"
+        return f"harness-{_hex(job.job_id)}{_hex(self.run_id)}-{number}"
 
 
 def _hex(text: str) -> str:

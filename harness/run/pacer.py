@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from harness.loads import LoadShape
 
+INSTANT_S = 1e-9  # what is due in less than this is due: sums of floats do not meet exactly
+
 
 @dataclass(frozen=True)
 class State:
@@ -96,7 +98,7 @@ def _batch(shape: LoadShape) -> Pacer:
             return Send()  # the rest of the batch that has begun
         if state.in_flight:
             return Wait()
-        return Send() if state.idle_s >= shape.gap_s else Wait(shape.gap_s - state.idle_s)
+        return Send() if state.idle_s >= shape.gap_s - INSTANT_S else Wait(shape.gap_s - state.idle_s)
 
     return step
 
@@ -107,7 +109,7 @@ def _rate(shape: LoadShape, seed: int) -> Pacer:
 
     def step(elapsed_s: float, state: State) -> Step:
         due_s = arrivals.due_s(state.begun)
-        if elapsed_s < due_s:
+        if elapsed_s < due_s - INSTANT_S:
             return Wait(due_s - elapsed_s)
         if state.in_flight < most:
             return Send(due_s)

@@ -99,6 +99,11 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
     before = _earlier(options.run_dir, scenario)
+    if before is not None and before.load is not None and before.load != scenario.load.shape():
+        raise UsageProblem(
+            f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
+            "or give another --out"
+        )
     run_id = before.run_id if before is not None else new_run_id(scenario.name)
     run_dir = options.run_dir or Path("reports") / run_id
     clock = WorldClock(options.time_scale or scenario.time_scale)
