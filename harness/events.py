@@ -314,8 +314,9 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     resolved_quality: str | None = None
     resolved_format: str | None = None
     usage: Usage | None = None
-    cost_usd: float | None = None
-    cost_basis: CostBasis = "estimate"
+    cost_usd: float | None = None  # of all attempts
+    cost_basis: CostBasis = "estimate"  # of the last attempt
+    earlier_attempts_usd: float | None = None  # of the cost: what attempts before the last may have been billed
     notes: tuple[str, ...] = ()  # fixed words of ours, never text from the wire
     attempts: tuple[Attempt, ...] = ()
 

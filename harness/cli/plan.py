@@ -87,7 +87,7 @@ def summary_lines(plan: object) -> list[str]:
         cost = f"up to {plan.cost_upper_usd:.2f} USD"
     if plan.simulated:
         cost += " at list price; nothing is billed, the embedded API answers"
-    lines = [f"time: {wall} at {plan.concurrency} jobs at a time ({plan.profile})", f"cost: {cost}"]
+    lines = [f"time: {wall} with {plan.load.text()} ({plan.profile})", f"cost: {cost}"]
     refusal = plan.over_budget()
     if refusal:
         lines.append(f"budget: {refusal}; `harness run` would refuse")
