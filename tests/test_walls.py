@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {
     "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
-    "salt", "loads",
+    "salt", "loads", "journal_lines",
 }  # fmt: skip
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
 READ = {
@@ -35,6 +35,7 @@ ARROWS: dict[str, set[str]] = {
     "estimate": set(),
     "evidence": set(),
     "salt": set(),
+    "journal_lines": set(),
     "loads": set(),
     "chain": set(),
     "scenario": {"chain"},
