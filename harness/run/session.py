@@ -98,7 +98,7 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
     refusal = plan.over_budget()
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
-    before = _earlier(options.run_dir, scenario)
+    before = earlier(options.run_dir, scenario)
     if before is not None and before.load is not None and before.load != scenario.load.shape():
         raise UsageProblem(
             f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
@@ -108,7 +108,7 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
     run_dir = options.run_dir or Path("reports") / run_id
     clock = WorldClock(options.time_scale or scenario.time_scale)
     with Journal(run_dir) as journal:
-        conditions = before or _conditions(scenario, plan, run_id, clock)
+        conditions = before or conditions_of(scenario, plan, run_id, clock)
         conditions = msgspec.structs.replace(conditions, status="running", stopped_by=None, finished_at=None)
         write_conditions(run_dir, conditions)
         _copy_layers(scenario, run_dir)
@@ -265,7 +265,7 @@ async def close_lanes(setting: Setting) -> None:
         await lane.route.aclose()
 
 
-def _earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
+def earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
     """The conditions of the run that this directory already holds, if it is this scenario's."""
     if run_dir is None or not (run_dir / CONDITIONS_FILE).exists():
         return None
@@ -278,7 +278,8 @@ def _earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
     return before
 
 
-def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+    """What is known of a run before it begins."""
     now = datetime.now().astimezone()
     return RunConditions(
         run_id=run_id,
