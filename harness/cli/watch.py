@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
-from harness.cli.watch_parts import Tellers, conditions_of, consent, open_tellers, row_of, weather
+from harness.cli.confirm import confirm, confirm_options
+from harness.cli.watch_parts import Tellers, conditions_of, open_tellers, row_of, weather
 from harness.errors import Interrupted, UsageProblem
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--once", is_flag=True, help="One round now, whenever the last one was, and out: for cron.")
 @click.option("--usd-per-day", type=click.FloatRange(min=0), help="No round beyond that on a day (UTC).")
 @click.option("--usd-total", type=click.FloatRange(min=0), help="No round beyond that, over the whole history.")
-@click.option("--yes", is_flag=True, help="Do not ask before rounds that cost money.")
+@confirm_options
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus; on loopback without a HOST.")
 @click.option("--webhook", metavar="URL", help="Post alerts there, as Alertmanager's /api/v2/alerts takes them.")
 @click.option("--webhook-token-env", metavar="NAME", help="The variable that holds the webhook's bearer token.")
@@ -49,6 +50,7 @@ def command(
     usd_per_day: float | None,
     usd_total: float | None,
     yes: bool,
+    confirm_above: float,
     metrics: str | None,
     webhook: str | None,
     webhook_token_env: str | None,
@@ -71,7 +73,7 @@ def command(
     from harness.history.judging import not_watched
     from harness.plan import make_plan
     from harness.run.session import Options, run_scenario
-    from harness.watching.money import Bounds, Purse, check, lines
+    from harness.watching.money import Bounds, Purse, at_most, check, dearest_round, lines
     from harness.watching.rounds import Ended, Ran, WallClock, rounds, strays
     from harness.watching.schedule import LEAST_S, period
 
@@ -82,7 +84,8 @@ def command(
     if every_s / scale < LEAST_S:
         raise UsageProblem(f"--every {every}: less than a second between rounds, in a world {scale:g} times faster")
     bounds = Bounds(1 if once else most, usd_per_day, usd_total)
-    check(plan, bounds, loaded.source)
+    round_usd = dearest_round(plan, loaded.retry.max_retries)
+    check(plan, bounds, round_usd, loaded.source)
     watch = conditions_of(
         loaded, every_s, scale, period(false_alarm, "--false-alarm"), period(links_live, "--links-live")
     )
@@ -113,8 +116,8 @@ def command(
                 say(f"not watched: {objective.text}: {why}")
         if desk.changed_scenario:
             say("the scenario is another version than in the last round; cells of the same name go on as one")
-        if not plan.simulated:
-            consent(yes)
+        most_usd, what = at_most(bounds, round_usd, purse)
+        confirm(most_usd, simulated=plan.simulated, above_usd=confirm_above, yes=yes, what=what)
         tellers.open(stack, say)
         each_usd = {job.job_id: job.estimate_usd for job in plan.jobs}
         for stray in strays(root, [one.round_id for one in known], each_usd):
@@ -122,7 +125,9 @@ def command(
             desk.take(row_of(stray, plan, scale), stray.run_dir)
             purse.pay(stray.began_s, stray.spent_usd)
         last_s = max((one.began_s for one in desk.rounds()), default=None)
-        going = rounds(do_round, root, every_s / scale, bounds, purse, each_usd, last_s, clock, say, at_once=once)
+        going = rounds(
+            do_round, root, every_s / scale, bounds, purse, round_usd, each_usd, last_s, clock, say, at_once=once
+        )
         for found in going:
             if isinstance(found, Ended):
                 _finish(found, root)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from zlib import crc32
 
-import click
-
-from harness.errors import Interrupted, UsageProblem
+from harness.errors import UsageProblem
 from harness.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -72,21 +69,6 @@ def weather(scenario: Scenario, round_id: str) -> Scenario:
         return scenario
     seed = int(scenario.simulator.get("seed", 0)) + crc32(round_id.encode())
     return scenario.model_copy(update={"simulator": {**scenario.simulator, "seed": seed}})
-
-
-def consent(yes: bool) -> None:
-    """Ask before rounds that cost money.
-
-    Raises:
-        UsageProblem: there is nobody to ask.
-        Interrupted: the answer is no.
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageProblem("these rounds cost money, and nobody is there to be asked: --yes says that it is meant")
-    if not click.confirm("go on?", err=True):
-        raise Interrupted("nothing was sent")
 
 
 class Tellers:

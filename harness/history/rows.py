@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.conditions import EVENTS_FILE
-from harness.events import JobEvent, LinkCheck, iter_events, read_link_checks
+from harness.events import JobEvent, LinkCheck
 from harness.history.model import CHOSEN_BY, CLOCKS
+from harness.journal_lines import iter_events, read_link_checks
 from harness.observed import observed
 
 NOT_JUDGED = frozenset({"cancelled", "unknown"})  # neither success nor failure of the other side

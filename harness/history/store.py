@@ -24,6 +24,7 @@ import duckdb
 import msgspec
 
 from harness.errors import HarnessError
+from harness.frame.schema import literal
 from harness.history.model import RoundRow
 from harness.history.rows import JOB_COLUMNS, LINK_COLUMNS
 
@@ -137,7 +138,7 @@ class Store:
         if create:
             self._db.execute(create)
             self._db.executemany(f"INSERT INTO given VALUES ({marks})", [list(row) for row in rows])
-        self._db.execute(f"COPY (SELECT * FROM {source}) TO {_text(fresh)} (FORMAT parquet, COMPRESSION zstd)")
+        self._db.execute(f"COPY (SELECT * FROM {source}) TO {literal(fresh)} (FORMAT parquet, COMPRESSION zstd)")
         handle = os.open(fresh, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -187,7 +188,7 @@ class Store:
 
 
 def _from(files: Iterable[Path]) -> str:
-    names = ", ".join(_text(file) for file in files)
+    names = ", ".join(literal(file) for file in files)
     return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
 
 
@@ -195,7 +196,3 @@ def _once(source: str, columns: Mapping[str, str], keys: Sequence[str]) -> str:
     """Each row once: a day's file and those that it was made of may both be there."""
     names, key = ", ".join(f'"{name}"' for name in columns), ", ".join(f'"{name}"' for name in keys)
     return f"(SELECT {names} FROM {source} QUALIFY row_number() OVER (PARTITION BY {key}) = 1)"
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

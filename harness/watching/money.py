@@ -11,7 +11,8 @@ import msgspec
 
 from harness.conditions import EVENTS_FILE
 from harness.errors import UsageProblem
-from harness.events import JobEvent, iter_events
+from harness.events import JobEvent
+from harness.journal_lines import iter_events
 from harness.plan import Plan
 from harness.run.journal import SENDS_FILE, Send
 from harness.watching.schedule import rounds_a_day
@@ -66,7 +67,27 @@ def next_day_s(now_s: float) -> float:
     return (now_s // 86_400 + 1) * 86_400
 
 
-def check(plan: Plan, bounds: Bounds, source: str) -> None:
+def dearest_round(plan: Plan, max_retries: int) -> float | None:
+    """What a round may cost at worst: every job with every retry billed, but no more than its own budget; null: unknown."""
+    if plan.cost_upper_usd is None:
+        return plan.budget_usd
+    most = plan.cost_upper_usd * (1 + max_retries)
+    return most if plan.budget_usd is None else min(most, max(plan.budget_usd, plan.cost_upper_usd))
+
+
+def at_most(bounds: Bounds, round_usd: float | None, purse: Purse) -> tuple[float | None, str]:
+    """What is to be agreed to before the first round, and what that sum is of."""
+    sums = []
+    if bounds.rounds is not None and round_usd is not None:
+        sums.append(bounds.rounds * round_usd)
+    if bounds.usd_total is not None:
+        sums.append(max(0.0, bounds.usd_total - purse.total_usd))
+    if sums or bounds.usd_per_day is None:
+        return min(sums, default=None), "this watch"
+    return bounds.usd_per_day, "each day of this watch"
+
+
+def check(plan: Plan, bounds: Bounds, round_usd: float | None, source: str) -> None:
     """Refuse a watch whose cost is not bounded, or does not fit its bounds.
 
     Raises:
@@ -75,15 +96,13 @@ def check(plan: Plan, bounds: Bounds, source: str) -> None:
     refusal = plan.over_budget()
     if refusal is not None:
         raise UsageProblem(f"{source}: {refusal}; nothing was sent")
-    if plan.cost_upper_usd is None and (bounds.usd_per_day is not None or bounds.usd_total is not None):
+    if round_usd is None and (bounds.usd_per_day is not None or bounds.usd_total is not None):
         raise UsageProblem(
             f"{source}: the price of {plan.model} is not known for every cell, so no cap in USD can be kept"
         )
     for name, cap in (("--usd-per-day", bounds.usd_per_day), ("--usd-total", bounds.usd_total)):
-        if cap is not None and (plan.cost_upper_usd or 0.0) > cap:
-            raise UsageProblem(
-                f"{name} {cap:g}: a single round may cost {plan.cost_upper_usd:.2f} USD; nothing was sent"
-            )
+        if cap is not None and (round_usd or 0.0) > cap:
+            raise UsageProblem(f"{name} {cap:g}: a single round may cost {round_usd:.2f} USD; nothing was sent")
     if not plan.simulated and bounds == Bounds():
         raise UsageProblem(
             "a watch that goes on for ever on a paid route needs a cap: --usd-per-day, --usd-total, or --rounds"

@@ -97,6 +97,7 @@ def rounds(
     every_s: float,
     bounds: Bounds,
     purse: Purse,
+    round_usd: float | None,
     each_usd: Mapping[str, float | None],
     last_began_s: float | None,
     clock: Clock,
@@ -106,11 +107,11 @@ def rounds(
 ) -> Iterator[Round | Ended]:
     """Rounds as they end, and last of all why there are no more.
 
-    `every_s` is of this machine. `each_usd` is what each job may cost by estimate. `at_once`: the first round is not
+    `every_s` is of this machine. `round_usd` is what a round may cost at worst, `each_usd` what each job
+    costs by estimate. `at_once`: the first round is not
     waited for, whenever the last one began (cron decides).
     """
     clock.listen()
-    round_usd = None if None in each_usd.values() else sum(usd or 0.0 for usd in each_usd.values())
     due = Due(clock.now_s()) if at_once else first(last_began_s, every_s, clock.now_s())
     done = 0
     while bounds.rounds is None or done < bounds.rounds:

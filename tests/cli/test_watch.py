@@ -168,7 +168,7 @@ def test_rounds_that_cost_money_want_a_cap_and_somebody_who_says_yes(tmp_path: P
     paid = tmp_path / "paid.yaml"
     text = SCENARIO.replace("simulator://", "http://127.0.0.1:9/v1").replace("owner: simulator", "owner: openai")
     paid.write_text(text.replace("simulator: {seed: 3, time_scale: 100}", ""))
-    for args, said in ((["--rounds", "2"], "--yes"), ([], "--usd-per-day")):
+    for args, said in ((["--rounds", "2", "--confirm-above", "0"], "--yes"), ([], "--usd-per-day")):
         done = CliRunner().invoke(command, [str(paid), "--history", str(tmp_path / "h"), *args])
         assert isinstance(done.exception, UsageProblem)
         assert said in str(done.exception)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,9 @@ from harness.history.trend import Trend, read_trend
 
 from .worlds import START_S, history, round_row, usual, watch
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 BUSY = range(14, 18)
 
 
@@ -94,24 +96,19 @@ def test_names_of_others_are_text_on_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-def test_the_page_fits_says_nothing_and_fetches_nothing(trend: Trend, tmp_path: Path, chromium: str) -> None:
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_fits_says_nothing_and_fetches_nothing(trend: Trend, tmp_path: Path, browser: Browser) -> None:
     page_file = tmp_path / "trend.html"
     write_page(trend, page_file)
     said: list[Any] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (320, "dark")):
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-            page = context.new_page()
-            page.on("console", lambda message: said.append(message.text))
-            page.on("pageerror", lambda error: said.append(str(error)))
-            page.on("request", lambda request: said.append(request.url) if request.url[:5] != "file:" else None)
-            page.goto(page_file.as_uri())
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.locator("svg.chart").count() == 4
-            assert page.locator("table.heat").count() == 2
-            context.close()
-        browser.close()
+    for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (320, "dark")):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: said.append(request.url) if request.url[:5] != "file:" else None)
+        page.goto(page_file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("svg.chart").count() == 4
+        assert page.locator("table.heat").count() == 2
+        context.close()
     assert said == []

@@ -15,7 +15,7 @@ from harness.events import to_line
 from harness.plan import Plan, make_plan
 from harness.run.journal import Send
 from harness.scenario.load import load_text
-from harness.watching.money import Bounds, Purse, check, day_of, lines, spent_in
+from harness.watching.money import Bounds, Purse, at_most, check, day_of, dearest_round, lines, spent_in
 from harness.watching.rounds import Ended, Ran, Round, rounds, strays
 from tests.report.build_run import job as event_of
 
@@ -57,7 +57,7 @@ def play(
     said: list[str] = []
     purse = more.pop("purse", None) or Purse()
     found = list(
-        rounds(do_round, folder, EVERY_S, bounds, purse, EACH, more.pop("last", None), clock, said.append, **more)
+        rounds(do_round, folder, EVERY_S, bounds, purse, 0.1, EACH, more.pop("last", None), clock, said.append, **more)
     )
     assert isinstance(found[-1], Ended)
     return [one for one in found if isinstance(one, Round)], found[-1], said
@@ -178,10 +178,26 @@ def paid() -> Plan:
 
 def test_a_watch_without_an_end_on_a_paid_route_is_refused() -> None:
     with pytest.raises(UsageProblem, match="--usd-per-day"):
-        check(paid(), Bounds(), "paid.yaml")
+        check(paid(), Bounds(), 0.02, "paid.yaml")
     with pytest.raises(UsageProblem, match="a single round may cost"):
-        check(paid(), Bounds(usd_per_day=0.001), "paid.yaml")
-    check(paid(), Bounds(usd_per_day=1), "paid.yaml")
+        check(paid(), Bounds(usd_per_day=0.001), 0.02, "paid.yaml")
+    check(paid(), Bounds(usd_per_day=1), 0.02, "paid.yaml")
+
+
+def test_a_round_with_retries_may_cost_more_and_never_more_than_its_own_budget() -> None:
+    plan = paid()
+    assert plan.cost_upper_usd is not None
+    assert dearest_round(plan, 0) == pytest.approx(plan.cost_upper_usd)
+    assert dearest_round(plan, 2) == pytest.approx(3 * plan.cost_upper_usd)
+    assert dearest_round(plan, 10_000) == plan.budget_usd
+
+
+def test_what_is_agreed_to_is_the_lowest_of_its_bounds() -> None:
+    spent = Purse({"2026-01-01": 3.0})
+    assert at_most(Bounds(rounds=10), 0.5, spent) == (5.0, "this watch")
+    assert at_most(Bounds(rounds=10, usd_total=4), 0.5, spent) == (1.0, "this watch")
+    assert at_most(Bounds(usd_per_day=2), 0.5, spent) == (2.0, "each day of this watch")
+    assert at_most(Bounds(rounds=10), None, spent) == (None, "this watch")
 
 
 def test_the_cost_of_a_round_a_day_and_a_month_is_said_first() -> None:
