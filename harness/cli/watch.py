@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.cli.common import format_option, load, scenario_argument, time_scale_option
 from harness.cli.confirm import confirm, confirm_options
 from harness.cli.watch_parts import Tellers, conditions_of, open_tellers, row_of, weather
 from harness.errors import Interrupted, UsageProblem
@@ -140,10 +140,12 @@ def command(
 
 def tell(standing: Standing, tellers: Tellers, *, quiet: bool, form: str) -> None:
     """A round to the person and to the monitors. What a monitor does not take never ends a watch."""
+    import msgspec
+
     from harness.history.text import alert_lines, round_line
 
     if form == "json":
-        emit_json(standing)
+        print(msgspec.json.encode(standing).decode(), flush=True)  # a line a round
     elif not quiet:
         print(round_line(standing), flush=True)
     for line in alert_lines(standing):

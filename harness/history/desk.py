@@ -33,7 +33,8 @@ from harness.history.rules import AT_ONCE, findings
 from harness.history.store import Store, day_of
 
 LOCK_FILE = ".lock"
-WINDOW_S = 86_400.0  # of this machine's days: what objectives and figures look at, at most
+FIGURES_S = 86_400.0  # of this machine: what the figures of cells look at
+WINDOW_S = 7 * 86_400.0  # how old a job may be that an objective is judged by; it takes the newest, as many as it needs
 
 
 class Desk:
@@ -120,7 +121,9 @@ class Desk:
             scenario=self.watch.scenario,
             every_s=self.watch.every_s / self.watch.time_scale,
             round=row,
-            cells=cell_figures(jobs[(jobs["at_s"] >= window_s).to_numpy(dtype=bool)] if len(jobs) else jobs),
+            cells=cell_figures(
+                jobs[(jobs["at_s"] >= row.ended_s - FIGURES_S).to_numpy(dtype=bool)] if len(jobs) else jobs
+            ),
             alerts=after,
             fresh=tuple(_fresh(dict(zip(JOB_COLUMNS, one, strict=True))) for one in rows),
             resolved=tuple(newly(before, after)[1]),

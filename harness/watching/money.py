@@ -68,7 +68,7 @@ def next_day_s(now_s: float) -> float:
 
 
 def dearest_round(plan: Plan, max_retries: int) -> float | None:
-    """What a round may cost at worst: every job with every retry billed, but no more than its own budget; null: unknown."""
+    """What a round may cost at worst: every job with every retry billed, and no more than its own budget."""
     if plan.cost_upper_usd is None:
         return plan.budget_usd
     most = plan.cost_upper_usd * (1 + max_retries)

@@ -11,6 +11,7 @@ import secrets
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -175,7 +176,8 @@ def _one(
     except HarnessError as error:
         status, why = "failed", str(error)
     except Exception as error:  # noqa: BLE001  a watch outlives whatever one round runs into; it is recorded and alerted
-        status, why = "failed", f"{type(error).__name__}: {error}"[:300]
+        # Where it happened and not what it says: that may hold an address or worse.
+        status, why = "failed", f"{type(error).__name__}{_place(error)}"
     finally:
         # A run freezes what lives, so that no collection disturbs its clocks; over thousands of runs that is a leak.
         gc.unfreeze()
@@ -183,6 +185,11 @@ def _one(
     spent = spent_in(run_dir, each_usd)
     purse.pay(began_s, spent)
     return Round(round_id, run_dir, due.at_s, began_s, clock.now_s(), status, why, due.missed, spent), heard
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def strays(history: Path, known: Sequence[str], each_usd: Mapping[str, float | None]) -> Iterator[Round]:
