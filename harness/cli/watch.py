@@ -132,9 +132,9 @@ def command(
             if isinstance(found, Ended):
                 _finish(found, root)
                 return
-            standing = desk.take(row_of(found, plan, scale), found.run_dir)
-            if loaded.link_check:
+            if loaded.link_check and not loaded.simulated:  # our own embedded API is gone with its round, and its links
                 _look_at_links(desk, max(loaded.link_check) / scale, found.ended_s)
+            standing = desk.take(row_of(found, plan, scale), found.run_dir)
             tell(standing, tellers, quiet=quiet, form=form)
 
 

@@ -145,6 +145,39 @@ def test_a_round_that_fails_is_recorded_and_the_watch_goes_on(scenario: Path, tm
     assert "1 failed, 1 complete" in harness("trend", history, "--no-page").stdout
 
 
+LINKS = """
+name: links
+why: How long do links live?
+prompts: [A red apple]
+routes: {{kie: {{kind: task, base_url: "{base_url}", owner: task_provider, task: {{preset: kie}}}}}}
+link_check: [60s]
+defaults: {{quality: low, size: 1024x1024, output_format: png}}
+repeats: 2
+load: {{concurrency: 2}}
+budget: {{usd: 1, jobs: 2}}
+"""
+
+
+def test_links_of_earlier_rounds_are_looked_at_between_rounds(tmp_path: Path, harness: Harness) -> None:
+    world = {"time_scale": 50, "layers": {"kie": {"speaks": "kie", "link_ttl_s": 30}}}
+    command = [sys.executable, "-m", "harness.simulator", "--world", "-", "--until-stdin-closes"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(world) + "\n")
+        process.stdin.flush()
+        scenario = tmp_path / "links.yaml"
+        scenario.write_text(LINKS.format(base_url=json.loads(process.stdout.readline())["entries"]["kie"]))
+        done = harness(
+            "watch", scenario, "--every", "100s", "--rounds", 2, "--time-scale", 50, "--history", tmp_path / "h"
+        )
+    assert done.returncode == 0, done.stderr
+    links = Store(tmp_path / "h").links()
+    assert len(links) >= 2
+    assert set(links["route"]) == {"kie"}
+    assert not links["alive"].any(), "they lived for half a minute and were looked at after one"
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
