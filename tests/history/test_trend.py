@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ import pytest
 from harness.history.page import render, write_page
 from harness.history.text import cell_rows, headline, trend_lines
 from harness.history.trend import Trend, read_trend
+from tests.conftest import ROOT
 
 from .worlds import START_S, history, round_row, usual, watch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+AXE = ROOT / ".node/node_modules/axe-core/axe.min.js"
 BUSY = range(14, 18)
 
 
@@ -112,3 +115,23 @@ def test_the_page_fits_says_nothing_and_fetches_nothing(trend: Trend, tmp_path: 
         assert page.locator("table.heat").count() == 2
         context.close()
     assert said == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_nothing(trend: Trend, tmp_path: Path, browser: Browser, width: int, scheme: Any) -> None:
+    if not AXE.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("no axe-core in .node; CI must ask it")
+        pytest.skip("no axe-core in .node; .ci/run puts it there")
+    write_page(trend, tmp_path / "trend.html")
+    # The policy keeps every script but ours from running, and axe is one.
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto((tmp_path / "trend.html").as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    assert len(found["passes"]) > 10
+    assert [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found["violations"]] == []
+    context.close()
