@@ -87,7 +87,7 @@ def _share(axes: object, periods: Sequence[Period], middle: float, ink: str) -> 
 
 
 def day_ticks(first_s: float, last_s: float, most: int = 5) -> list[tuple[float, str]]:
-    """Moments of local time at round hours or days, at most `most`, with their words."""
+    """Moments of local time at round hours or days, at most `most`, with words; none so far right that it is cut off."""
     span = max(last_s - first_s, 1.0)
     steps = (
         60,
@@ -108,7 +108,9 @@ def day_ticks(first_s: float, last_s: float, most: int = 5) -> list[tuple[float,
     count = int((last_s - begin.timestamp()) // step) + 1
     moments = [begin + timedelta(seconds=step * place) for place in range(count)]
     form = "%d %b" if step >= 86_400 else "%H:%M"
-    shown = [(at.timestamp(), at.strftime(form)) for at in moments if at.timestamp() >= first_s]
+    shown = [
+        (at.timestamp(), at.strftime(form)) for at in moments if first_s <= at.timestamp() <= first_s + 0.94 * span
+    ]
     return shown[:: max(1, -(-len(shown) // most))]
 
 
