@@ -137,7 +137,7 @@ class Route(_Model):
 
 
 class Retry(_Model):
-    """Send the job again on the same route. Pauses are `pause`, or `base` doubling up to `cap` with half of it jitter."""
+    """Send the job again on the same route. Pauses are `pause`, or `base` doubling up to `cap`, half of it jitter."""
 
     max: int = Field(ge=0, le=100, description="Further attempts after the first.")
     on: Annotated[Tuple[EndWord], AfterValidator(_transient)] = Field(
