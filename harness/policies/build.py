@@ -81,12 +81,13 @@ class _Builder:
             near = nearest(name, self.known)
             raise UsageProblem(
                 f"route {name} is neither in the run nor under `routes:` in the policy file; "
-                f"write {near or listing(self.known)}, or declare it: `routes: {{{name}: {{same_as: {self.known[0]}}}}}`"
+                f"write {near or listing(self.known)}, or declare it: "
+                f"`routes: {{{name}: {{same_as: {self.known[0]}}}}}`"
             )
         if self.journal is not None and like not in self.journal.routes() and told.service is None and not self.profile:
             raise UsageProblem(f"route {name} has no jobs in the run: give it `same_as`, `service`, or add --profile")
-        if name != self.first_route and (self.journal is None or like != name) and told.service is None:
-            self.assumed.append(f"route {name} is as fast as {like if like != name else 'the profile says'}")
+        if like != name and told.service is None:
+            self.assumed.append(f"route {name} is as fast as {like}, and fails as often")
         shape = told.shape or self.file.shape
         main = self._source(name, told, like, shape, streamed=False)
         streamed = self._source(name, told, like, shape, streamed=True) if self._any("stream") else None
@@ -227,15 +228,12 @@ class _Builder:
 
     def _check_caps(self, routes: dict[str, RouteWorld]) -> None:
         known = {layer.layer for route in routes.values() for layer in route.layers}
+        example = f"declare it: `routes: {{{self.first_route}: {{layers: [{{layer: edge, cap: 60s}}]}}}}`"
         for policy in self.file.policies:
             for name in policy.caps:
                 if name not in known:
-                    near = nearest(name, known)
-                    raise UsageProblem(
-                        f"policy {policy.name}: there is no layer {name} with a cap; "
-                        + (f"write {near or listing(sorted(known))}" if known else
-                           "declare it: `routes: {" + self.first_route + ": {layers: [{layer: " + name + ", cap: 60s}]}}`")
-                    )  # fmt: skip
+                    fix = f"write {nearest(name, known) or listing(sorted(known))}" if known else example
+                    raise UsageProblem(f"policy {policy.name}: there is no layer {name} with a cap; {fix}")
 
 
 def replace_usd(told: Route) -> Route:

@@ -60,7 +60,7 @@ class Replication:
         self._dice = random.Random(int(dice.integers(2**62)))
         self._accounts = {name: Account(world.limits) for name in world.routes}
         self._home = policy.route or world.first_route
-        self._stages = ("first", "main") if policy.two_stage else ("main",)
+        self._stages: tuple[str, ...] = ("first", "main") if policy.two_stage else ("main",)
         self._senders = {
             (name, stage): self._sender(name, route, stage, dice)
             for name, route in world.routes.items()

@@ -201,6 +201,7 @@ class Stream(_Model):
     """Ask for an event stream: idle caps do not fire while previews come, and the first one is what the user sees."""
 
     partial_images: Partials = Field(2, description="Previews asked for, 0 to 3; each costs about 100 output tokens.")
+    keep_alive: Duration | None = Field(None, description="Comments between events, this far apart; left out, none.")
 
 
 class Async(_Model):

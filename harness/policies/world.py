@@ -17,6 +17,7 @@ from harness.policies.model import ENDS, End, Layer, Limits
 from harness.stats.censored import BoolArray, IntArray
 from harness.stats.quantiles import FloatArray
 
+NO_LIMITS = Limits()
 FEWEST_BLOCKS = 5  # from so many on whole blocks are resampled; of fewer, jobs
 
 
@@ -50,7 +51,12 @@ class Rows:
             clusters = np.arange(self.at_s.size)
         count = int(clusters.max()) + 1
         times = dice.multinomial(count, np.full(count, 1 / count))[clusters]
-        return Rows(*(np.repeat(one, times) for one in (self.at_s, self.running, self.end, self.block)))
+        return Rows(
+            at_s=np.repeat(self.at_s, times),
+            running=np.repeat(self.running, times),
+            end=np.repeat(self.end, times),
+            block=np.repeat(self.block, times),
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class World:
 
     routes: Mapping[str, RouteWorld]
     first_route: str
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     moderation: float = 0.0  # share of prompts that are refused, on every route and in every attempt
     moderation_after_s: float = 1.0
     refusal_after_s: float = 0.3
