@@ -100,17 +100,18 @@ class _Builder:
             main = streamed
         if main is None:
             raise UsageProblem(f"route {name}: no job of the shape {_words(shape)} in the run; mend `shape:`")
-        return RouteWorld(main=main, first=first, streamed=streamed, layers=self._layers(told, like))
+        return RouteWorld(main=main, first=first, streamed=streamed, layers=self._layers(name, told, like))
 
     def _any(self, step: str) -> bool:
         return any(getattr(policy, step) is not None for policy in self.file.policies)
 
-    def _layers(self, told: Route, like: str) -> tuple[Layer, ...]:
+    def _layers(self, name: str, told: Route, like: str) -> tuple[Layer, ...]:
         if told.layers is not None or self.journal is None:
             return told.layers or ()
-        found = self.journal.layers(like)
-        for layer in self.journal.found.get(like, ()):
-            self.assumed.append(f"a layer on {like} cuts after {layer.cap:g} s: the run's cuts pile up there; "
+        own = name if name in self.journal.routes() else like
+        found = self.journal.layers(own)
+        for layer in self.journal.found.get(own, ()):
+            self.assumed.append(f"a layer on {own} cuts after {layer.cap:g} s: the run's cuts pile up there; "
                                 f"it is called {layer.layer} here")  # fmt: skip
         return found
 
@@ -132,6 +133,8 @@ class _Builder:
         elif tail is not None:
             source = Source(law=tail, images=shape.n or 1)
             self.assumed.append(f"times on {name} are those of profile {self.profile} for {_words(shape)}, a claim")
+            if told.fails is None:
+                self.assumed.append(f"no request on {name} fails by itself: a profile speaks of times alone")
         elif self.journal is None:
             raise UsageProblem(f"profile {self.profile} has no figure for {_words(shape)}; "
                                "write `shape: {quality: high, size: 1024x1024}` in the policy file")  # fmt: skip
@@ -147,8 +150,9 @@ class _Builder:
         timed = rows.running | (rows.end < 0)
         if not found.images and tail is None:
             raise UsageProblem(
-                f"route {name}, {_words(shape)}: no image came in {found.jobs} jobs, so nothing says how long one "
-                "takes; add --profile tuning-article, which is then drawn from beyond the last observation"
+                f"route {name}, {_words(shape)}: no image came in {found.jobs} jobs, so nothing says how long one takes; "
+                f"say whose times it has, `routes: {{{name}: {{same_as: OTHER}}}}`, or give `shape:` and --profile, "
+                "which is drawn from beyond the last observation"
             )
         failures = tuple(
             Failure(end, share, np.array(times), measured=True) for end, (share, times) in shares(rows).items()

@@ -138,7 +138,7 @@ class Shape(_Model):
 class Route(_Model):
     """What is assumed about a route, over what was measured or published."""
 
-    same_as: Name | None = Field(None, description="Another route whose times and failures it has.")
+    same_as: Name | None = Field(None, description="Another route whose times and failures it has; its layers stay.")
     shape: Shape | None = Field(None, description="The shape asked for on this route, where it is another.")
     service: Duration | None = Field(None, description="Every generation takes exactly this.")
     slower: float = Field(1.0, gt=0, le=100, description="Times are multiplied by this.")

@@ -105,8 +105,10 @@ def limit_words(limits: Limits) -> str:
 
 
 def _notes(found: WhatIf) -> list[str]:
-    notes = ["* by a hundred jobs. Ranges hold 95 % of replications. p50 and p95 are over all jobs: one without an image "
-             "is never done."]  # fmt: skip
+    notes = [
+        "* by a hundred jobs. Ranges hold 95 % of replications. p50 and p95 are over all jobs; one without an image is "
+        "never done."
+    ]
     for one in found.policies:
         lost = [
             f"{_percent(share)} {END_WORDS.get(end, end)}" for end, share in one.end_shares.items() if end != "image"

@@ -86,12 +86,19 @@ class Source:
         timed = drawn.running | (drawn.end < 0)
         if not (timed & ~drawn.running).any():
             return self  # no image among them: nothing to draw from, which another draw cures
+        # That none of n requests failed does not say that none ever does: by Jeffreys' prior the share of failures that
+        # were not seen is Beta(1/2, n + 1/2). Drawing the jobs anew would never show one.
+        unseen = () if self.failures else (self._unseen(dice),)
         law: Law = Measured(drawn.at_s[timed], drawn.running[timed], self.tail)
         failures = tuple(
             replace(one, share=float(np.mean(drawn.end == ENDS.index(one.end)))) if one.measured else one
             for one in self.failures
         )
-        return replace(self, law=law if self.factor == 1 else Scaled(law, self.factor), failures=failures)
+        return replace(self, law=law if self.factor == 1 else Scaled(law, self.factor), failures=failures + unseen)
+
+    def _unseen(self, dice: np.random.Generator) -> Failure:
+        assert self.rows is not None
+        return Failure("5xx", float(dice.beta(0.5, self.rows.at_s.size + 0.5)), np.array([np.median(self.rows.at_s)]))
 
 
 @dataclass(frozen=True)
