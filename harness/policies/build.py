@@ -91,16 +91,11 @@ class _Builder:
         shape = told.shape or self.file.shape
         main = self._source(name, told, like, shape, streamed=False)
         streamed = self._source(name, told, like, shape, streamed=True) if self._any("stream") else None
-        stage = next((policy.two_stage for policy in self.file.policies if policy.two_stage), None)
-        first = None
-        if stage is not None:
-            asked = shape.model_copy(update=stage.first.model_dump(exclude_none=True))
-            first = self._source(name, replace_usd(told), like, asked, streamed=False)
-        if main is None:
-            main = streamed
-        if main is None:
-            raise UsageProblem(f"route {name}: no job of the shape {_words(shape)} in the run; mend `shape:`")
-        return RouteWorld(main=main, first=first, streamed=streamed, layers=self._layers(name, told, like))
+        firsts: dict[Shape, Source] = {}
+        for first in (policy.two_stage.first for policy in self.file.policies if policy.two_stage is not None):
+            asked = shape.model_copy(update=first.model_dump(exclude_none=True))
+            firsts[first] = self._source(name, replace_usd(told), like, asked, streamed=False)
+        return RouteWorld(main=main, firsts=firsts, streamed=streamed, layers=self._layers(name, told, like))
 
     def _any(self, step: str) -> bool:
         return any(getattr(policy, step) is not None for policy in self.file.policies)
@@ -115,16 +110,16 @@ class _Builder:
                                 f"it is called {layer.layer} here")  # fmt: skip
         return found
 
-    def _source(self, name: str, told: Route, like: str, shape: Shape, *, streamed: bool) -> Source | None:
+    def _source(self, name: str, told: Route, like: str, shape: Shape, *, streamed: bool) -> Source:
         tail = self._published(shape)
         found: Measured | None = None
         if self.journal is not None and told.service is None:
             found = self.journal.measured(like, shape, streamed=streamed)
-            if found is None and streamed:
-                self.assumed.append(
-                    f"a stream on {name} takes as long as a plain request: the run has none of that shape"
-                )
-                found = self.journal.measured(like, shape, streamed=False)
+            if found is None:
+                found = self.journal.measured(like, shape, streamed=not streamed)
+                if found is not None:
+                    lacks = "streams" if streamed else "plain requests"
+                    self.assumed.append(f"a stream on {name} takes as long as a plain request: the run has no {lacks}")
         if found is not None:
             source = self._of_rows(name, found, shape, tail)
         elif told.service is not None:
@@ -139,7 +134,9 @@ class _Builder:
             raise UsageProblem(f"profile {self.profile} has no figure for {_words(shape)}; "
                                "write `shape: {quality: high, size: 1024x1024}` in the policy file")  # fmt: skip
         else:
-            return None
+            raise UsageProblem(
+                f"route {name}: no job of the shape {_words(shape)} in the run; mend `shape:`, or add --profile"
+            )
         return self._told(name, self._priced(source, told, found, shape), told, found)
 
     def _of_rows(self, name: str, found: Measured, shape: Shape, tail: Halves | None) -> Source:
@@ -150,9 +147,9 @@ class _Builder:
         timed = rows.running | (rows.end < 0)
         if not found.images and tail is None:
             raise UsageProblem(
-                f"route {name}, {_words(shape)}: no image came in {found.jobs} jobs, so nothing says how long one takes; "
-                f"say whose times it has, `routes: {{{name}: {{same_as: OTHER}}}}`, or give `shape:` and --profile, "
-                "which is drawn from beyond the last observation"
+                f"route {name}, {_words(shape)}: no image came in {found.jobs} jobs, so nothing says how long one "
+                f"takes; say whose times it has, `routes: {{{name}: {{same_as: OTHER}}}}`, or give `shape:` and "
+                "--profile, which is drawn from beyond the last observation"
             )
         failures = tuple(
             Failure(end, share, np.array(times), measured=True) for end, (share, times) in shares(rows).items()

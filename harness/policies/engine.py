@@ -78,9 +78,8 @@ class Replication:
         policy, world = self._policy, self._world
         streams = policy.stream is not None
         source: Source = route.main
-        if stage == "first":
-            assert route.first is not None, "a world that knows no first stage"
-            source = route.first
+        if stage == "first" and policy.two_stage is not None:
+            source = route.firsts[policy.two_stage.first]
         elif streams and route.streamed is not None:
             source = route.streamed
         return Sender(

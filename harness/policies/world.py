@@ -8,12 +8,12 @@ uncertainty of few jobs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from harness.policies.laws import Law, Measured, Scaled, Tail
-from harness.policies.model import ENDS, End, Layer, Limits
+from harness.policies.model import ENDS, End, Layer, Limits, Shape
 from harness.stats.censored import BoolArray, IntArray
 from harness.stats.quantiles import FloatArray
 
@@ -103,10 +103,10 @@ class Source:
 
 @dataclass(frozen=True)
 class RouteWorld:
-    """A route: its main source, what it does when the first stage's shape is asked for, and when it streams."""
+    """A route: its main source, what it does when a first stage's shape is asked for, and when it streams."""
 
     main: Source
-    first: Source | None = None
+    firsts: Mapping[Shape, Source] = field(default_factory=dict)
     streamed: Source | None = None
     layers: tuple[Layer, ...] = ()
 
