@@ -150,6 +150,7 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.run.session", ["pandas", "scipy", "matplotlib"]),
+        ("harness.policies.whatif", ["openai", "httpx", "httpcore", "pandas", "matplotlib", "duckdb"]),
         ("harness.sizing", ["openai", "httpx", "httpcore", "pandas", "pydantic", "matplotlib"]),
     ],
 )
