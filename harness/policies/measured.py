@@ -16,7 +16,8 @@ import numpy as np
 
 from harness.conditions import EVENTS_FILE, RunConditions, read_conditions
 from harness.errors import UsageProblem
-from harness.events import JobEvent, iter_events
+from harness.events import JobEvent
+from harness.journal_lines import iter_events
 from harness.policies.ends import DELIVERED, end_of
 from harness.policies.model import ENDS, End, Layer, Shape
 from harness.policies.world import Rows

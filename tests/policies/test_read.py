@@ -74,7 +74,7 @@ policies:
     asinc: {}
     stream: {partial_images: 9}
 """) == [
-        "2: `6 a minute` is not a rate | write jobs by time: 6/1m, 0.5/s or 300/h",
+        "2: `6 a minute` is not a rate | write jobs per time: 6/1m, 0.5/s, 200/1h",
         "2: jobs: 0 is out of range | it must be at least 1 (Jobs of one replication)",
         "3: there is no field `polices` here | write policies",
         "6: there is no field `timeot` here | write timeout",
