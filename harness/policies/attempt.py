@@ -136,7 +136,7 @@ class Sender:
         if now + cut_s < sent.end_at:
             sent.end_at, sent.end = now + cut_s, "cut"
         sent = self._given_up(sent, now, cap_s)
-        sent.place = Place(done_at if self.limits.orphans_hold else sent.end_at)
+        sent.place = Place(done_at)
         self.account.hold(sent.place)
         return sent
 

@@ -12,7 +12,7 @@ from harness.policies.model import Layer, Limits, Load, Shape
 from harness.policies.world import RouteWorld, Source, World
 from tests.policies.worlds import policy, route, tally, world
 
-MANY = Load(rate=0.0005, arrivals="constant", jobs=20_000)
+MANY = Load(rate=0.0005, arrivals="constant", jobs=8_000)
 
 
 def near(share: float, n: int) -> float:
@@ -59,6 +59,15 @@ def test_a_budget_keeps_retries_to_its_share_of_the_jobs() -> None:
     assert found.sent - MANY.jobs == pytest.approx(0.1 * MANY.jobs, abs=1)
 
 
+def test_a_budget_grows_with_the_jobs_that_have_begun() -> None:
+    kept = policy(
+        retry={"max": 3, "pause": 0.0, "on": ["5xx"], "budget_share": 0.1}, fallback={"route": "b", "on": ["5xx"]}
+    )
+    load = Load(rate=0.0005, arrivals="constant", jobs=35)
+    found = tally(kept, world(10.0, fails=1.0, b=route(10.0)), load)
+    assert [number for number, took in enumerate(found.final_s, start=1) if took > 11.5] == [1, 20, 30]
+
+
 def test_pauses_double_up_to_their_cap_and_half_of_each_is_chance() -> None:
     waits = policy(retry={"max": 4, "base": 2.0, "cap": 6.0, "on": ["5xx"]}, deadline=3600)
     found = tally(waits, world(100.0, fails=1.0), Load(rate=0.0005, arrivals="constant", jobs=1))
@@ -80,6 +89,13 @@ def test_a_hedge_takes_the_earlier_of_the_two_and_pays_for_both() -> None:
     # Memoryless: after 30 s two of them race, so what is left takes half as long.
     mean = 40 * (1 - hedged) + 20 * hedged
     assert np.mean(found.final_s) == pytest.approx(mean, rel=0.03)
+
+
+def test_copies_go_out_one_after_the_other_until_they_are_used_up() -> None:
+    found = tally(policy(hedge={"after": 30, "max": 2}), world(195.0))
+    assert (found.sent, found.duplicates) == (1200, 800)
+    third = tally(policy(hedge={"after": 30, "max": 5}), world(100.0))
+    assert third.sent == 4 * 400  # at 0, 30, 60 and 90 s
 
 
 def test_a_hedge_to_another_route_is_over_when_that_one_is() -> None:
@@ -113,6 +129,18 @@ def test_polling_sees_the_image_at_the_next_poll_and_no_cap_cuts_it() -> None:
     place = World(routes={"main": route(195.0, layers=layers)}, first_route="main")
     assert tally(policy(), place).ends == {"cut": 400}
     assert tally(policy(**{"async": {"poll": 2.0}}), place).final_s == pytest.approx([196.0] * 400)
+
+
+def test_an_image_that_was_made_before_its_user_left_is_no_orphan() -> None:
+    polled = policy(**{"async": {"poll": 10.0}}, deadline=197)  # made at 195 s, to be seen at 200
+    found = tally(polled, world(195.0))
+    assert (found.ends, found.orphans, found.usd) == ({"deadline": 400}, 0, 400.0)
+
+
+def test_a_preview_is_there_before_its_image_by_the_share_that_a_profile_says() -> None:
+    source = Source(law=Fixed(10.0), usd=1.0, partial_usd=0.01, first_partial=Fixed(9.0), longest_first_share=0.35)
+    found = tally(policy(stream={}), World({"main": RouteWorld(source)}, "main"))
+    assert found.seen_s == pytest.approx([3.5] * 400)
 
 
 @pytest.mark.parametrize(

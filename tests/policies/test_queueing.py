@@ -15,7 +15,7 @@ from tests.policies.worlds import policy, tally, world
 SERVICE_S = 30.0
 
 
-def offered(load: float, servers: int, law: Law, when_full: str, jobs: int = 40_000, seed: int = 3) -> Tally:
+def offered(load: float, servers: int, law: Law, when_full: str, jobs: int = 25_000, seed: int = 3) -> Tally:
     """Poisson arrivals that keep `load` of the servers busy."""
     limits = Limits.model_validate({"concurrent": servers, "when_full": when_full})
     return tally(policy(), world(law, limits=limits), Load(rate=load * servers / SERVICE_S, jobs=jobs), seed)
@@ -37,11 +37,11 @@ def erlang_c(traffic: float, servers: int) -> float:
 @pytest.mark.parametrize("servers", [1, 4])
 def test_a_limit_that_refuses_loses_the_share_of_erlang_b_whatever_the_distribution(servers: int, law: Law) -> None:
     found = offered(0.8, servers, law, "refuse")
-    assert found.refused / 40_000 == pytest.approx(erlang_b(0.8 * servers, servers), rel=0.04)
+    assert found.refused / 25_000 == pytest.approx(erlang_b(0.8 * servers, servers), rel=0.04)
 
 
 def test_one_server_with_a_line_makes_jobs_wait_as_pollaczek_and_khinchine_say() -> None:
-    found = offered(0.7, 1, Fixed(SERVICE_S), "queue", jobs=60_000)
+    found = offered(0.7, 1, Fixed(SERVICE_S), "queue", jobs=40_000)
     waits = np.array(found.final_s) - SERVICE_S
     assert waits.min() == pytest.approx(0.0, abs=1e-6)
     assert waits.mean() == pytest.approx(0.7 * SERVICE_S / (2 * (1 - 0.7)), rel=0.06)
