@@ -87,7 +87,7 @@ class Entry:
             self.work.add(task)
             task.add_done_callback(self.work.discard)
         watching = asyncio.create_task(self._watch(receive, truth, mail))
-        self.switch.under_way[mail] = send
+        self.switch.under_way[mail] = (send, truth)
         extra_s = self._layer.adds_s * (1 + self._layer.spread * dice.uniform(-1, 1))
         try:
             product = self._layer.imitates or self.wire.product

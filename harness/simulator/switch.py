@@ -12,8 +12,10 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from harness.simulator import faults
+from harness.simulator.clock import SimClock
 from harness.simulator.delivery import Send, abort
 from harness.simulator.mail import Mail
+from harness.simulator.truth import Truth
 
 MOST_CHARS = 200
 
@@ -23,7 +25,7 @@ class Switch:
 
     def __init__(self) -> None:
         self.fault: str | None = None  # as `faults.parse` reads it
-        self.under_way: dict[Mail, Send] = {}
+        self.under_way: dict[Mail, tuple[Send, Truth]] = {}
 
     def told(self, asked: object) -> MutableMapping[str, Any]:
         """Do as a request's body says. Gives what to answer.
@@ -46,7 +48,9 @@ class Switch:
 
     def _drop(self) -> int:
         waiting = list(self.under_way.items())
-        for mail, send in waiting:
+        for mail, (send, truth) in waiting:
+            truth.client_gone_ns = truth.client_gone_ns or SimClock.now_ns()
+            truth.note = "the port was broken"
             mail.leave()
             abort(send)
         return len(waiting)
