@@ -47,6 +47,7 @@ ARROWS: dict[str, set[str]] = {
     "stats": set(),
     "sizing": {"stats"},
     "shrinking": set(),
+    "policies": {"scenario", "stats"},  # the reader and the profiles; neither knows of sockets
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "rating": set(),
     "gallery": set(),
@@ -58,7 +59,7 @@ ARROWS: dict[str, set[str]] = {
     "sanitizer": set(),
     "export": {"frame"},
     "simulator": set(),
-    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats"},
+    "cli": MEASURE | (READ - {"api"}) | {"chain", "policies", "selftest", "shrinking", "simulator", "sizing", "stats"},
     "__main__": {"cli"},
     # Public names, each got from its room when it is first asked for: `import harness` itself loads nothing.
     "__init__": {"api"},
