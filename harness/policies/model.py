@@ -16,7 +16,18 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from harness.conditions import CapKind
-from harness.scenario.fields import Count, Duration, Line, Partials, Quality, Size, Slug, Tuple, read_duration
+from harness.scenario.fields import (
+    Count,
+    Duration,
+    Line,
+    OutputFormat,
+    Partials,
+    Quality,
+    Size,
+    Slug,
+    Tuple,
+    read_duration,
+)
 from harness.scenario.words import Mistake, listing, show
 
 End = Literal[
@@ -104,6 +115,7 @@ class Limits(_Model):
     concurrent: int | None = Field(None, ge=1, description="Generations under way; orphans among them.")
     when_full: Literal["refuse", "queue"] = Field("refuse", description="429, or wait in line (for `concurrent`).")
     refused_count: bool = Field(True, description="Whether refused requests count against the limits per minute.")
+    orphans_hold: bool = Field(True, description="Whether a generation that nobody waits for still holds its place.")
 
 
 class Layer(_Model):
@@ -120,7 +132,7 @@ class Shape(_Model):
     quality: Quality | None = Field(None, description="low, medium or high.")
     size: Size | None = Field(None, description="WIDTHxHEIGHT.")
     n: Count | None = Field(None, description="Images in one request.")
-    cell: Name | None = Field(None, description="A cell of the run by its name, instead.")
+    output_format: OutputFormat | None = Field(None, description="png, jpeg or webp.")
 
 
 class Route(_Model):
