@@ -7,9 +7,10 @@ numbered from 0 in the order in which they are sent.
 * A **copy** (`hedge`) goes out when the last leg that was sent is so old and there is no image yet.
 * An end that leaves nothing under way leads to a **retry**, else to the **fallback**, else the job is lost. As long as
   another leg is under way, the job waits for that one.
-* **Falling back** gives up all that is under way. What it finds there counts as a route of its own: retries are as many
-  as on the first.
+* **Falling back** gives up all that is under way, and is the last resort: one leg there, no retry and no copy.
 * At the **deadline** the user walks away.
+
+`harness.policies.engine` does the same in virtual time; a test holds one against the other.
 """
 
 from __future__ import annotations
@@ -67,11 +68,13 @@ class Course:
     _retries: int = 0
     _hedges: int = 0
     _fallen: bool = False
+    _began_s: float = 0.0  # this stage; the deadline counts from the user's asking
     _last_sent_s: float = 0.0
     _retry_at_s: float = math.inf
 
     def start(self, now_s: float) -> list[Step]:
         """The first leg."""
+        self._began_s = now_s
         return [self._send(self.primary, "first", now_s)]
 
     def next_s(self) -> float:
@@ -90,12 +93,12 @@ class Course:
                 steps += self._fall_back(now_s)
             elif self._retry_at_s <= now_s:
                 self._retry_at_s = math.inf
-                steps.append(self._send(self._route(), "retry", now_s))
+                steps.append(self._send(self.primary, "retry", now_s))
             else:
                 self._hedges += 1
                 hedge = self.policy.hedge
                 assert hedge is not None
-                steps.append(self._send(hedge.route or self._route(), "hedge", now_s))
+                steps.append(self._send(hedge.route or self.primary, "hedge", now_s))
         return steps
 
     def ended(self, leg: int, how: str, now_s: float, asked_s: float | None = None) -> list[Step]:
@@ -120,16 +123,16 @@ class Course:
     def _pause_s(self, how: str, asked_s: float | None) -> float | None:
         """How long until this leg's retry; null when there is none."""
         retry = self.policy.retry
-        if retry is None or how not in retry.ends or self._retries >= retry.max or not self.may_retry():
+        if retry is None or self._fallen or self._retries >= retry.max or how not in retry.ends or not self.may_retry():
             return None
+        if retry.honour_retry_after and asked_s is not None:
+            return asked_s
         ceiling_s = retry.ceiling_s(self._retries + 1)
-        own_s = ceiling_s if retry.pause is not None else ceiling_s * (0.5 + 0.5 * self.dice.random())
-        return max(own_s, asked_s) if retry.honour_retry_after and asked_s is not None else own_s
+        return ceiling_s if retry.pause is not None else ceiling_s * (0.5 + 0.5 * self.dice.random())
 
     def _fall_back(self, now_s: float) -> list[Step]:
         assert self.policy.fallback is not None
         self._fallen = True
-        self._retries = 0
         self._retry_at_s = math.inf
         return [*self._drop_all(), self._send(self.policy.fallback.route, "fallback", now_s)]
 
@@ -151,19 +154,17 @@ class Course:
         self._under_way.clear()
         return dropped
 
-    def _route(self) -> str:
-        fallback = self.policy.fallback
-        return fallback.route if fallback is not None and self._fallen else self.primary
-
     def _deadline_s(self) -> float:
         return math.inf if self.policy.deadline is None else self.policy.deadline
 
     def _fallback_s(self) -> float:
         fallback = self.policy.fallback
-        return math.inf if fallback is None or fallback.after is None or self._fallen else fallback.after
+        if fallback is None or fallback.after is None or self._fallen:
+            return math.inf
+        return self._began_s + fallback.after
 
     def _hedge_s(self) -> float:
         hedge = self.policy.hedge
-        if hedge is None or not self._under_way or self._hedges >= hedge.max:
+        if hedge is None or self._fallen or not self._under_way or self._hedges >= hedge.max:
             return math.inf
         return self._last_sent_s + hedge.after

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from harness.drills.course import Role
-from harness.drills.ends import end_of
+from harness.drills.course import IMAGE, Role
 from harness.drills.model import DROPPED, NOT_SENT, Leg
 from harness.errors import UsageProblem
 from harness.events import JobEvent
 from harness.plan import Job
+from harness.policies.ends import end_of
 from harness.run.budget import Budget
 from harness.run.job import Setting, run_job
 from harness.run.journal import Journal, Send
@@ -100,9 +100,9 @@ class Sender:
             return Came(leg(NOT_SENT, None, begun_s), None)
         event = await self._journalled(job, client_id, asked.timeout_s)
         took_s = (event.total_ms or 0.0) / 1000
-        end = DROPPED if event.outcome == "cancelled" else end_of(event)
-        headers = event.attempts[-1].headers if event.attempts else {}
-        asked_s = retry_after_s(headers, datetime.now(UTC)) if event.http_status == 429 else None
+        last = event.attempts[-1]
+        end = DROPPED if event.outcome == "cancelled" else end_of(event, last) or IMAGE
+        asked_s = retry_after_s(last.headers, datetime.now(UTC)) if event.http_status == 429 else None
         return Came(leg(end, event, begun_s + took_s), event, asked_s)
 
     async def _journalled(self, job: Job, client_id: str, timeout_s: float | None) -> JobEvent:

@@ -77,16 +77,19 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Time(msgspec.Struct, frozen=True, kw_only=True):
-    """A quantile in seconds, with its interval. Lost jobs are censored at their end. `thin`: too few to rely on it."""
+    """A quantile in seconds, with its interval; null where so many jobs never got there. `thin`: too few to rely on it.
+
+    `never`: jobs that were lost before. `censored`: jobs that the drill stopped, which might have come to it.
+    """
 
     p: float
     value: float | None
     low: float | None
     high: float | None
     n: int
+    never: int
     censored: int
     thin: bool
-    beyond: float | None = None
 
 
 class Billed(msgspec.Struct, frozen=True, kw_only=True):

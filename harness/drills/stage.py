@@ -67,7 +67,7 @@ class Stage:
                 task = self._begin(step)
                 self._waiting[task] = len(self._legs)
                 self._legs.append(task)
-            elif isinstance(step, Drop):
+            elif isinstance(step, Drop) and step.leg < len(self._legs):
                 task = self._legs[step.leg]
                 task.cancel()
                 self._waiting.pop(task, None)

@@ -36,7 +36,7 @@ class Shared:
     def may_retry(self) -> bool:
         """Whether the policy's retry budget has room for one more; takes it if so."""
         share = None if self.policy.retry is None else self.policy.retry.budget_share
-        if share is not None and self.retries + 1 > share * self.begun:
+        if share is not None and self.retries + 1 > max(1.0, share * self.begun):
             return False
         self.retries += 1
         return True
@@ -159,11 +159,7 @@ def shapes_of(policy: Policy, cell: Cell) -> list[Cell]:
     final = make_cell(fields)
     if policy.two_stage is None:
         return [final]
-    first = policy.two_stage.first
-    return [
-        make_cell(fields | {name: value for name in ("quality", "size", "n") if (value := getattr(first, name))}),
-        final,
-    ]
+    return [make_cell(fields | policy.two_stage.first.model_dump(exclude_none=True)), final]
 
 
 def price_usd(model: str, cell: Cell, prompt_chars: int) -> float | None:

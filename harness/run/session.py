@@ -102,7 +102,7 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
     run_dir = options.run_dir or Path("reports") / run_id
     clock = WorldClock(options.time_scale or scenario.time_scale)
     with Journal(run_dir) as journal:
-        conditions = before or _conditions(scenario, plan, run_id, clock)
+        conditions = before or conditions_of(scenario, plan, run_id, clock)
         conditions = msgspec.structs.replace(conditions, status="running", stopped_by=None, finished_at=None)
         write_conditions(run_dir, conditions)
         _copy_layers(scenario, run_dir)
@@ -270,7 +270,8 @@ def _earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
     return before
 
 
-def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+    """What is kept of a run that begins now."""
     now = datetime.now().astimezone()
     return RunConditions(
         run_id=run_id,
