@@ -140,7 +140,8 @@ def _chosen(file: PolicyFile, only: Sequence[str]) -> list[Policy]:
 
 
 def _policy_plan(scenario: Scenario, plan: Plan, file: PolicyFile, policy: Policy, jobs: int | None) -> PolicyPlan:
-    first = next((name for name in file.routes if name in scenario.routes), plan.jobs[0].cell.route)
+    sent = {job.cell.route for job in plan.jobs}
+    first = next(name for name in (*file.routes, *scenario.routes) if name in sent or name in file.routes)
     primary = policy.route or first
     for field, route in (
         ("route", primary),
@@ -177,7 +178,7 @@ def legs_at_most(policy: Policy) -> int:
 def _jobs(scenario: Scenario, plan: Plan, file: PolicyFile, primary: str, first: str) -> list[Job]:
     """The scenario's jobs on the primary, else those on the first route sent there; of the shape that is meant."""
     shape = file.shape
-    for home in dict.fromkeys((primary, first, plan.jobs[0].cell.route)):
+    for home in dict.fromkeys((primary, first, *scenario.routes)):
         found = [
             job
             for job in plan.jobs

@@ -35,7 +35,9 @@ class Stage:
             self._carry_out(self._course.start(self._since_s()))
             while self._course.over is None and (self._waiting or not self._starved):
                 for task in await self._next():
-                    self._told(task, self._waiting.pop(task))
+                    number = self._waiting.pop(task, None)
+                    if number is not None:  # else one that was over at the same moment has won
+                        self._told(task, number)
                 self._carry_out(self._course.pass_time(self._since_s()))
         finally:
             await self._wind_up()
