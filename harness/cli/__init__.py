@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "compare": "Compare two runs cell by cell, and say whether the second is worse.",
     "export": "Write events as Parquet, CSV, HAR 1.2 or OTLP JSON for other tools.",
     "sanitize": "Take keys, prompts, people and addresses out of a HAR, a log or an error body.",
+    "whatif": "Say what retrying, hedging, falling back or streaming would do; sends nothing.",
     "shrink": "Find the smallest request that still shows a job's verdict, within a budget.",
     "packet": "Write, preview or verify a sanitized escalation packet.",
     "selftest": "Prove our own clocks against a server that knows the truth.",

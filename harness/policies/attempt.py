@@ -70,28 +70,34 @@ class Caps:
     """What layers on a route cut under a policy, in seconds since a request was sent."""
 
     def __init__(self, layers: tuple[Layer, ...], policy: Policy) -> None:
-        caps = [(one.kind, policy.caps[one.layer] if one.layer in policy.caps else one.cap) for one in layers]
+        caps = [(one.kind, policy.caps.get(one.layer, one.cap)) for one in layers]
         lowest = {kind: min((cap for of, cap in caps if of == kind and cap is not None), default=math.inf)
                   for kind in ("total", "idle", "first_byte")}  # fmt: skip
         self._total, self._idle = lowest["total"], lowest["idle"]
         self._whole = min(lowest.values())  # nothing comes before the answer: every kind counts the whole wait
         self._off = policy.async_ is not None
+        self._streams = policy.stream is not None
         self._previews = policy.stream.partial_images if policy.stream is not None else 0
+        alive_s = None if policy.stream is None else policy.stream.keep_alive
+        self._alive_s = math.inf if alive_s is None else alive_s
 
     def cuts_at(self, answer_s: float, first_s: float) -> float:
         """When a wait of `answer_s` is cut, the first preview being there after `first_s`; infinite when it is not.
 
         A stream's headers leave early, so a first-byte cap is met; with previews the silence is the longest gap, and
-        they follow evenly until the image (as `harness/data/profiles.yaml` has it).
+        they follow evenly until the image (as `harness/data/profiles.yaml` has it), unless a sign of life comes first.
         """
         if self._off:
             return math.inf
-        if not self._previews:
+        if not self._streams:
             return self._whole if answer_s > self._whole else math.inf
         at = self._total if answer_s > self._total else math.inf
+        if self._alive_s <= self._idle:
+            return at
+        first_s = first_s if self._previews else answer_s
         if first_s > self._idle:
             return min(at, self._idle)
-        if (answer_s - first_s) / self._previews > self._idle:
+        if self._previews and (answer_s - first_s) / self._previews > self._idle:
             return min(at, first_s + self._idle)
         return at
 
@@ -144,7 +150,10 @@ class Sender:
 
     @staticmethod
     def _given_up(sent: Attempt, now: float, cap_s: float | None) -> Attempt:
-        if cap_s is not None and now + cap_s < sent.end_at:
+        if cap_s is None:
+            return sent
+        # Of two equal timers ours fires first: it began before the connection was there.
+        if now + cap_s < sent.end_at or (sent.end == "cut" and now + cap_s <= sent.end_at):
             sent.end_at, sent.end = now + cap_s, "timeout"
         return sent
 

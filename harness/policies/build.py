@@ -81,48 +81,45 @@ class _Builder:
             near = nearest(name, self.known)
             raise UsageProblem(
                 f"route {name} is neither in the run nor under `routes:` in the policy file; "
-                f"write {near or listing(self.known)}, or declare it: `routes: {{{name}: {{same_as: {self.known[0]}}}}}`"
+                f"write {near or listing(self.known)}, or declare it: "
+                f"`routes: {{{name}: {{same_as: {self.known[0]}}}}}`"
             )
         if self.journal is not None and like not in self.journal.routes() and told.service is None and not self.profile:
             raise UsageProblem(f"route {name} has no jobs in the run: give it `same_as`, `service`, or add --profile")
-        if name != self.first_route and (self.journal is None or like != name) and told.service is None:
-            self.assumed.append(f"route {name} is as fast as {like if like != name else 'the profile says'}")
+        if like != name and told.service is None:
+            self.assumed.append(f"route {name} is as fast as {like}, and fails as often")
         shape = told.shape or self.file.shape
         main = self._source(name, told, like, shape, streamed=False)
         streamed = self._source(name, told, like, shape, streamed=True) if self._any("stream") else None
-        stage = next((policy.two_stage for policy in self.file.policies if policy.two_stage), None)
-        first = None
-        if stage is not None:
-            asked = shape.model_copy(update=stage.first.model_dump(exclude_none=True))
-            first = self._source(name, replace_usd(told), like, asked, streamed=False)
-        if main is None:
-            main = streamed
-        if main is None:
-            raise UsageProblem(f"route {name}: no job of the shape {_words(shape)} in the run; mend `shape:`")
-        return RouteWorld(main=main, first=first, streamed=streamed, layers=self._layers(told, like))
+        firsts: dict[Shape, Source] = {}
+        for first in (policy.two_stage.first for policy in self.file.policies if policy.two_stage is not None):
+            asked = shape.model_copy(update=first.model_dump(exclude_none=True))
+            firsts[first] = self._source(name, replace_usd(told), like, asked, streamed=False)
+        return RouteWorld(main=main, firsts=firsts, streamed=streamed, layers=self._layers(name, told, like))
 
     def _any(self, step: str) -> bool:
         return any(getattr(policy, step) is not None for policy in self.file.policies)
 
-    def _layers(self, told: Route, like: str) -> tuple[Layer, ...]:
+    def _layers(self, name: str, told: Route, like: str) -> tuple[Layer, ...]:
         if told.layers is not None or self.journal is None:
             return told.layers or ()
-        found = self.journal.layers(like)
-        for layer in self.journal.found.get(like, ()):
-            self.assumed.append(f"a layer on {like} cuts after {layer.cap:g} s: the run's cuts pile up there; "
+        own = name if name in self.journal.routes() else like
+        found = self.journal.layers(own)
+        for layer in self.journal.found.get(own, ()):
+            self.assumed.append(f"a layer on {own} cuts after {layer.cap:g} s: the run's cuts pile up there; "
                                 f"it is called {layer.layer} here")  # fmt: skip
         return found
 
-    def _source(self, name: str, told: Route, like: str, shape: Shape, *, streamed: bool) -> Source | None:
+    def _source(self, name: str, told: Route, like: str, shape: Shape, *, streamed: bool) -> Source:
         tail = self._published(shape)
         found: Measured | None = None
         if self.journal is not None and told.service is None:
             found = self.journal.measured(like, shape, streamed=streamed)
-            if found is None and streamed:
-                self.assumed.append(
-                    f"a stream on {name} takes as long as a plain request: the run has none of that shape"
-                )
-                found = self.journal.measured(like, shape, streamed=False)
+            if found is None:
+                found = self.journal.measured(like, shape, streamed=not streamed)
+                if found is not None:
+                    lacks = "streams" if streamed else "plain requests"
+                    self.assumed.append(f"a stream on {name} takes as long as a plain request: the run has no {lacks}")
         if found is not None:
             source = self._of_rows(name, found, shape, tail)
         elif told.service is not None:
@@ -131,11 +128,15 @@ class _Builder:
         elif tail is not None:
             source = Source(law=tail, images=shape.n or 1)
             self.assumed.append(f"times on {name} are those of profile {self.profile} for {_words(shape)}, a claim")
+            if told.fails is None:
+                self.assumed.append(f"no request on {name} fails by itself: a profile speaks of times alone")
         elif self.journal is None:
             raise UsageProblem(f"profile {self.profile} has no figure for {_words(shape)}; "
                                "write `shape: {quality: high, size: 1024x1024}` in the policy file")  # fmt: skip
         else:
-            return None
+            raise UsageProblem(
+                f"route {name}: no job of the shape {_words(shape)} in the run; mend `shape:`, or add --profile"
+            )
         return self._told(name, self._priced(source, told, found, shape), told, found)
 
     def _of_rows(self, name: str, found: Measured, shape: Shape, tail: Halves | None) -> Source:
@@ -147,7 +148,8 @@ class _Builder:
         if not found.images and tail is None:
             raise UsageProblem(
                 f"route {name}, {_words(shape)}: no image came in {found.jobs} jobs, so nothing says how long one "
-                "takes; add --profile tuning-article, which is then drawn from beyond the last observation"
+                f"takes; say whose times it has, `routes: {{{name}: {{same_as: OTHER}}}}`, or give `shape:` and "
+                "--profile, which is drawn from beyond the last observation"
             )
         failures = tuple(
             Failure(end, share, np.array(times), measured=True) for end, (share, times) in shares(rows).items()
@@ -227,15 +229,12 @@ class _Builder:
 
     def _check_caps(self, routes: dict[str, RouteWorld]) -> None:
         known = {layer.layer for route in routes.values() for layer in route.layers}
+        example = f"declare it: `routes: {{{self.first_route}: {{layers: [{{layer: edge, cap: 60s}}]}}}}`"
         for policy in self.file.policies:
             for name in policy.caps:
                 if name not in known:
-                    near = nearest(name, known)
-                    raise UsageProblem(
-                        f"policy {policy.name}: there is no layer {name} with a cap; "
-                        + (f"write {near or listing(sorted(known))}" if known else
-                           "declare it: `routes: {" + self.first_route + ": {layers: [{layer: " + name + ", cap: 60s}]}}`")
-                    )  # fmt: skip
+                    fix = f"write {nearest(name, known) or listing(sorted(known))}" if known else example
+                    raise UsageProblem(f"policy {policy.name}: there is no layer {name} with a cap; {fix}")
 
 
 def replace_usd(told: Route) -> Route:

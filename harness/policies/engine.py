@@ -60,7 +60,7 @@ class Replication:
         self._dice = random.Random(int(dice.integers(2**62)))
         self._accounts = {name: Account(world.limits) for name in world.routes}
         self._home = policy.route or world.first_route
-        self._stages = ("first", "main") if policy.two_stage else ("main",)
+        self._stages: tuple[str, ...] = ("first", "main") if policy.two_stage else ("main",)
         self._senders = {
             (name, stage): self._sender(name, route, stage, dice)
             for name, route in world.routes.items()
@@ -78,9 +78,8 @@ class Replication:
         policy, world = self._policy, self._world
         streams = policy.stream is not None
         source: Source = route.main
-        if stage == "first":
-            assert route.first is not None, "a world that knows no first stage"
-            source = route.first
+        if stage == "first" and policy.two_stage is not None:
+            source = route.firsts[policy.two_stage.first]
         elif streams and route.streamed is not None:
             source = route.streamed
         return Sender(

@@ -138,7 +138,7 @@ class Shape(_Model):
 class Route(_Model):
     """What is assumed about a route, over what was measured or published."""
 
-    same_as: Name | None = Field(None, description="Another route whose times and failures it has.")
+    same_as: Name | None = Field(None, description="Another route whose times and failures it has; its layers stay.")
     shape: Shape | None = Field(None, description="The shape asked for on this route, where it is another.")
     service: Duration | None = Field(None, description="Every generation takes exactly this.")
     slower: float = Field(1.0, gt=0, le=100, description="Times are multiplied by this.")
@@ -201,6 +201,7 @@ class Stream(_Model):
     """Ask for an event stream: idle caps do not fire while previews come, and the first one is what the user sees."""
 
     partial_images: Partials = Field(2, description="Previews asked for, 0 to 3; each costs about 100 output tokens.")
+    keep_alive: Duration | None = Field(None, description="Comments between events, this far apart; left out, none.")
 
 
 class Async(_Model):

@@ -19,7 +19,7 @@ from harness.estimate import Estimate
 from harness.policies.engine import IMAGE, Replication, Tally
 from harness.policies.model import Load, Policy
 from harness.policies.results import PolicyResult
-from harness.policies.world import RouteWorld, Source, World
+from harness.policies.world import World
 from harness.stats.quantiles import FloatArray
 
 REPLICATIONS = 40
@@ -87,11 +87,13 @@ def _replicate(policy: Policy, world: World, load: Load, seed: int, number: int)
 
 
 def _resampled(world: World, dice: np.random.Generator) -> World:
-    def again(source: Source | None) -> Source | None:
-        return None if source is None else source.resampled(dice)
-
     routes = {
-        name: RouteWorld(route.main.resampled(dice), again(route.first), again(route.streamed), route.layers)
+        name: replace(
+            route,
+            main=route.main.resampled(dice),
+            firsts={shape: source.resampled(dice) for shape, source in route.firsts.items()},
+            streamed=None if route.streamed is None else route.streamed.resampled(dice),
+        )
         for name, route in world.routes.items()
     }
     return replace(world, routes=routes)

@@ -8,15 +8,16 @@ uncertainty of few jobs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from harness.policies.laws import Law, Measured, Scaled, Tail
-from harness.policies.model import ENDS, End, Layer, Limits
+from harness.policies.model import ENDS, End, Layer, Limits, Shape
 from harness.stats.censored import BoolArray, IntArray
 from harness.stats.quantiles import FloatArray
 
+NO_LIMITS = Limits()
 FEWEST_BLOCKS = 5  # from so many on whole blocks are resampled; of fewer, jobs
 
 
@@ -50,7 +51,12 @@ class Rows:
             clusters = np.arange(self.at_s.size)
         count = int(clusters.max()) + 1
         times = dice.multinomial(count, np.full(count, 1 / count))[clusters]
-        return Rows(*(np.repeat(one, times) for one in (self.at_s, self.running, self.end, self.block)))
+        return Rows(
+            at_s=np.repeat(self.at_s, times),
+            running=np.repeat(self.running, times),
+            end=np.repeat(self.end, times),
+            block=np.repeat(self.block, times),
+        )
 
 
 @dataclass(frozen=True)
@@ -80,20 +86,27 @@ class Source:
         timed = drawn.running | (drawn.end < 0)
         if not (timed & ~drawn.running).any():
             return self  # no image among them: nothing to draw from, which another draw cures
+        # That none of n requests failed does not say that none ever does: by Jeffreys' prior the share of failures that
+        # were not seen is Beta(1/2, n + 1/2). Drawing the jobs anew would never show one.
+        unseen = () if self.failures else (self._unseen(dice),)
         law: Law = Measured(drawn.at_s[timed], drawn.running[timed], self.tail)
         failures = tuple(
             replace(one, share=float(np.mean(drawn.end == ENDS.index(one.end)))) if one.measured else one
             for one in self.failures
         )
-        return replace(self, law=law if self.factor == 1 else Scaled(law, self.factor), failures=failures)
+        return replace(self, law=law if self.factor == 1 else Scaled(law, self.factor), failures=failures + unseen)
+
+    def _unseen(self, dice: np.random.Generator) -> Failure:
+        assert self.rows is not None
+        return Failure("5xx", float(dice.beta(0.5, self.rows.at_s.size + 0.5)), np.array([np.median(self.rows.at_s)]))
 
 
 @dataclass(frozen=True)
 class RouteWorld:
-    """A route: its main source, what it does when the first stage's shape is asked for, and when it streams."""
+    """A route: its main source, what it does when a first stage's shape is asked for, and when it streams."""
 
     main: Source
-    first: Source | None = None
+    firsts: Mapping[Shape, Source] = field(default_factory=dict)
     streamed: Source | None = None
     layers: tuple[Layer, ...] = ()
 
@@ -104,7 +117,7 @@ class World:
 
     routes: Mapping[str, RouteWorld]
     first_route: str
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     moderation: float = 0.0  # share of prompts that are refused, on every route and in every attempt
     moderation_after_s: float = 1.0
     refusal_after_s: float = 0.3
