@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from harness.cli.common import Share, emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.cli.confirm import confirm, confirm_options
 from harness.errors import Interrupted, UsageProblem
-
-ASK_ABOVE_USD = 1.0
 
 
 class Seconds(click.ParamType[float]):
@@ -58,15 +57,15 @@ class Seconds(click.ParamType[float]):
 @click.option("--outage", type=Seconds(), help="How long it stays broken, in the measured world (default: a third).")
 @click.option("--usd", type=click.FloatRange(0, min_open=True), help="Spend no more than this, all policies together.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory of the drill; a fresh one.")
-@click.option("--yes", is_flag=True, help="Do not ask, whatever it may cost.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@confirm_options
 @time_scale_option
 @format_option
 def command(
     scenario: str, policy_file: str, only: tuple[str, ...], jobs: int | None, breaking: str | None,
     mending: str | None, switch_limit: float, fault: str, keep_open: bool, no_break: bool, break_after: float,
-    outage: float | None, usd: float | None, out: Path | None, yes: bool, quiet: bool, time_scale: float | None,
-    form: str,
+    outage: float | None, usd: float | None, out: Path | None, quiet: bool, yes: bool, confirm_above: float,
+    time_scale: float | None, form: str,
 ) -> None:  # fmt: skip
     """Break the primary route of SCENARIO under each policy in turn, and measure what users would see.
 
@@ -102,13 +101,10 @@ def command(
         only=only, jobs=jobs, breaks=not no_break, break_after=break_after, outage_s=outage, usd=usd,
     )  # fmt: skip
     switches.check(loaded, wanted)
-    lines = opening(wanted, switches.how)
-    may_cost = wanted.most_usd if wanted.most_usd is not None else wanted.budget_usd
-    asks = not yes and not wanted.simulated and (may_cost is None or may_cost > ASK_ABOVE_USD)
-    if asks or not quiet:
-        print("\n".join(lines), file=sys.stderr)
-    if asks:
-        confirm()
+    if not quiet:
+        print("\n".join(opening(wanted, switches.how)), file=sys.stderr)
+    most = [usd for usd in (wanted.most_usd, wanted.budget_usd) if usd is not None]
+    confirm(min(most, default=None), simulated=wanted.simulated, above_usd=confirm_above, yes=yes, what="this drill")
     done = drill(loaded, make_plan(loaded), wanted, Options(out, quiet, time_scale, switches))
     if form == "json":
         emit_json({"drill": str(done.run_dir), **_plain(done.result)})
@@ -117,20 +113,6 @@ def command(
         print(f"drill: {done.run_dir}")
     if done.result.stopped_by == "user":
         raise Interrupted(f"stopped by you; what was measured is in {done.run_dir}")
-
-
-def confirm() -> None:
-    """Ask whether to go on.
-
-    Raises:
-        UsageProblem: nobody is there to answer, or the answer is no.
-    """
-    try:
-        agreed = click.confirm("Send them?", err=True)
-    except click.Abort:
-        raise UsageProblem("nothing was sent: nobody answered; give --yes to send without being asked") from None
-    if not agreed:
-        raise UsageProblem("nothing was sent")
 
 
 def _show(result: object) -> None:

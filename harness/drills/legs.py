@@ -19,9 +19,9 @@ from harness.policies.ends import end_of
 from harness.run.budget import Budget
 from harness.run.job import Setting, run_job
 from harness.run.journal import Journal, Send
+from harness.run.limits import pause_s
 from harness.run.progress import RunProgress
 from harness.run.record import unknown_event
-from harness.run.retry import retry_after_s
 from harness.run.runner import SCALE_HEADER
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
@@ -99,10 +99,10 @@ class Sender:
         if self.refusal is not None:
             return Came(leg(NOT_SENT, None, begun_s), None)
         event = await self._journalled(job, client_id, asked.timeout_s)
-        took_s = (event.total_ms or 0.0) / 1000
+        took_s = self.now_s() - begun_s if event.total_ms is None else event.total_ms / 1000
         last = event.attempts[-1]
         end = DROPPED if event.outcome == "cancelled" else end_of(event, last) or IMAGE
-        asked_s = retry_after_s(last.headers, datetime.now(UTC)) if event.http_status == 429 else None
+        asked_s = pause_s(last, datetime.now(UTC)) if event.http_status == 429 else None
         return Came(leg(end, event, begun_s + took_s), event, asked_s)
 
     async def _journalled(self, job: Job, client_id: str, timeout_s: float | None) -> JobEvent:

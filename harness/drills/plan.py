@@ -87,7 +87,7 @@ def make_drill(
         UsageProblem: something that cannot be carried out live, or no cap on what it may cost.
     """
     chosen = _chosen(file, only)
-    load = file.load if "load" in file.model_fields_set else Load(concurrency=scenario.load.concurrency or 1)
+    load = file.load if "load" in file.model_fields_set else _load_of(scenario)
     policies = tuple(_policy_plan(scenario, plan, file, policy, jobs) for policy in chosen)
     most = scenario.budget.usd if usd is None else usd
     if most is None and not scenario.simulated:
@@ -128,6 +128,14 @@ def load_text(load: Load) -> str:
         return f"{load.rate * 60:g} jobs a minute ({load.arrivals})"
     users = load.concurrency or 1
     return "1 user who waits for the image" if users == 1 else f"{users} users who wait for their image"
+
+
+def _load_of(scenario: Scenario) -> Load:
+    """The scenario's own load, where the policy file says nothing: of its shapes the two that users have."""
+    own = scenario.load
+    if own.rate is not None:
+        return Load(rate=own.rate, arrivals=own.arrivals)
+    return Load(concurrency=own.concurrency)
 
 
 def _chosen(file: PolicyFile, only: Sequence[str]) -> list[Policy]:

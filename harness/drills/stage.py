@@ -76,7 +76,7 @@ class Stage:
 
     async def _wind_up(self) -> None:
         """Give up what is left, and see that every leg is in the journal."""
-        for task in self._legs:
+        for task in self._waiting:
             task.cancel()
         failure: BaseException | None = None
         for one in await asyncio.gather(*self._legs, return_exceptions=True):

@@ -16,7 +16,8 @@ import numpy as np
 
 from harness.conditions import EVENTS_FILE, RunConditions, read_conditions
 from harness.errors import UsageProblem
-from harness.events import JobEvent, iter_events
+from harness.events import JobEvent
+from harness.journal_lines import iter_events
 from harness.policies.ends import DELIVERED, end_of
 from harness.policies.model import ENDS, End, Layer, Shape
 from harness.policies.world import Rows
@@ -68,8 +69,10 @@ class Journal:
     found: dict[str, tuple[Layer, ...]] = field(default_factory=dict)  # layers that only their cuts tell of
 
     def routes(self) -> tuple[str, ...]:
-        """Routes with jobs, in the order of the journal."""
-        return tuple(dict.fromkeys(event.route for event in self.events))
+        """Routes with jobs, in the order of the scenario (that of the journal is who was done first)."""
+        sent = {event.route for event in self.events}
+        return tuple(dict.fromkeys(name for name in (*(one.name for one in self.conditions.routes), *sorted(sent))
+                                   if name in sent))  # fmt: skip
 
     def layers(self, route: str) -> tuple[Layer, ...]:
         """Declared layers with a cap, and those that constants among the cuts tell of."""
