@@ -124,6 +124,8 @@ def _show(result: object) -> None:
 
     assert isinstance(result, DrillResult)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=110)  # a file has room
     for columns, rows, title in (
         (SEEN, seen_rows(result), f"What users saw ({result.load})"),
         (SPENT, spent_rows(result), "What it took"),

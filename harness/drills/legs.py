@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ from harness.run.journal import Journal, Send
 from harness.run.limits import pause_s
 from harness.run.progress import RunProgress
 from harness.run.record import unknown_event
+from harness.run.retry import RetryPolicy
 from harness.run.runner import SCALE_HEADER
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
@@ -73,8 +75,11 @@ class Sender:
         """Seconds of the measured world since the drill of this policy began."""
         return self.clock.ms(self.begun_ns, WorldClock.now_ns()) / 1000
 
-    async def send(self, asked: Asked) -> Came:
-        """Send one leg and say what became of it. A cancellation gives it up: it is recorded like any other end."""
+    async def send(self, asked: Asked, answered: Callable[[], None]) -> Came:
+        """Send one leg and say what became of it. A cancellation gives it up: it is recorded like any other end.
+
+        `answered` is told when the exchange is over, before its answer is looked at.
+        """
         job = self._own_job(asked)
         client_id = self._setting.client_request_id(job, 1)
         begun_s = self.now_s()
@@ -98,18 +103,21 @@ class Sender:
         self.refusal = self.refusal or self._budget.refuses(job.estimate_usd)
         if self.refusal is not None:
             return Came(leg(NOT_SENT, None, begun_s), None)
-        event = await self._journalled(job, client_id, asked.timeout_s)
+        event = await self._journalled(job, client_id, asked.timeout_s, answered)
         took_s = self.now_s() - begun_s if event.total_ms is None else event.total_ms / 1000
         last = event.attempts[-1]
         end = DROPPED if event.outcome == "cancelled" else end_of(event, last) or IMAGE
         asked_s = pause_s(last, datetime.now(UTC)) if event.http_status == 429 else None
         return Came(leg(end, event, begun_s + took_s), event, asked_s)
 
-    async def _journalled(self, job: Job, client_id: str, timeout_s: float | None) -> JobEvent:
+    async def _journalled(
+        self, job: Job, client_id: str, timeout_s: float | None, answered: Callable[[], None]
+    ) -> JobEvent:
         self._budget.reserve(job.estimate_usd)
         self._in_flight += 1
         self.legs += 1
-        setting = replace(self._setting, caps=self._caps(timeout_s))
+        # The policy's retries are legs of their own: the scenario's are off.
+        setting = replace(self._setting, caps=self._caps(timeout_s), retry=RetryPolicy(), answered=answered)
         facts = setting.facts(job, self._in_flight)
         # Before the first byte goes out: a leg that may be billed is never unknown to the journal.
         self._journal.send(Send(job_id=job.job_id, at=facts.started_at, client_request_id=client_id))

@@ -55,6 +55,7 @@ def measured(
         lost=dict(Counter(job.why or "unknown" for job in over if job.outcome == "lost")),
         failover_s=None if failover is None else failover[0],
         failover_route=None if failover is None else failover[1],
+        failover_sent_s=_failover_sent_s(over, primary, outage),
         failover_open=outage is not None and failover is None,
         recovery_s=_recovery_s(over, primary, outage),
         last_loss_s=_last_loss_s(over, outage),
@@ -120,6 +121,18 @@ def _failover(jobs: Sequence[UserJob], outage: Outage | None) -> tuple[float, st
     ]
     first = min(served, key=_image_at_s, default=None)
     return None if first is None else (round(_image_at_s(first) - outage.broken_s, 3), first.route)
+
+
+def _failover_sent_s(jobs: Sequence[UserJob], primary: str, outage: Outage | None) -> float | None:
+    if outage is None or outage.broken_s is None:
+        return None
+    sent = [
+        leg.begun_s
+        for job in jobs
+        for leg in job.legs
+        if job.arrived_s >= outage.broken_s and leg.route != primary and leg.end != NOT_SENT
+    ]
+    return round(min(sent) - outage.broken_s, 3) if sent else None
 
 
 def _recovery_s(jobs: Sequence[UserJob], primary: str, outage: Outage | None) -> float | None:

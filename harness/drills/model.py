@@ -115,6 +115,7 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     lost: dict[str, int]  # by why
     failover_s: float | None  # from the break to the first image for a job that began after it
     failover_route: str | None  # and the route that brought it
+    failover_sent_s: float | None  # from the break to the first leg to another route, of a job that began after it
     failover_open: bool  # none came until the mending: the time is longer than the outage
     recovery_s: float | None  # from the mending to the first image by the primary, of a leg begun after it
     last_loss_s: float | None  # from the mending to the end of the last job that was lost after it; null: none was

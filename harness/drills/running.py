@@ -121,6 +121,7 @@ class PolicyRun:
         try:
             await (self._closed(shared, breakage) if wanted.load.rate is None else self._open(shared, breakage))
             await self._rest()
+            self._note_refusal(shared)
         finally:
             await breakage.end()
             for user in self._users:
@@ -193,6 +194,9 @@ class PolicyRun:
 
     def _over(self, shared: Shared, breakage: Breakage) -> bool:
         """Whether nobody new begins any more."""
+        self._note_refusal(shared)
+        return self._stop.is_set() or self.stopped is not None or breakage.failure is not None
+
+    def _note_refusal(self, shared: Shared) -> None:
         if shared.sender.refusal is not None and self.stopped is None:
             self.stopped = ("budget", shared.sender.refusal)
-        return self._stop.is_set() or self.stopped is not None or breakage.failure is not None

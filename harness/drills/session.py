@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Mapping
@@ -137,6 +138,8 @@ def _one_policy(
             loop = asyncio.get_running_loop()
             try:
                 await warm_up(setting, [job.cell for job in one.jobs])
+                gc.collect()  # imports and models are not garbage: as in a run
+                gc.freeze()
                 for signum in (signal.SIGINT, signal.SIGTERM):
                     loop.add_signal_handler(signum, run.interrupt)
                 await run.run(entries)

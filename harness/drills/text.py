@@ -90,8 +90,10 @@ def _notes(one: PolicyResult) -> list[str]:
         )
     if one.lost:
         found.append("lost by " + ", ".join(f"{why} {count}" for why, count in sorted(one.lost.items())))
+    if one.failover_sent_s is not None:
+        found.append(f"another route was first asked {one.failover_sent_s:.1f} s after the break")
     if one.failover_s is not None:
-        found.append(f"first image after the break came by {one.failover_route} after {one.failover_s:.1f} s")
+        found.append(f"the first image after the break came by {one.failover_route}, {one.failover_s:.1f} s after it")
     if one.last_loss_s is not None:
         found.append(f"a job was still lost {one.last_loss_s:.1f} s after the mending")
     if one.stopped:

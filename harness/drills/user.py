@@ -104,7 +104,7 @@ class User:
         shared = self._shared
         priced = replace(self._job, cell=cell, estimate_usd=price_usd(shared.model, cell, len(self._job.prompt.text)))
 
-        def begin(step: Send) -> asyncio.Task[Came]:
+        def begin(step: Send, answered: Callable[[], None]) -> asyncio.Task[Came]:
             asked = Asked(
                 user=self._number,
                 leg=self._sent,
@@ -114,7 +114,7 @@ class User:
                 timeout_s=step.timeout_s,
             )
             self._sent += 1
-            return asyncio.create_task(shared.sender.send(asked))
+            return asyncio.create_task(shared.sender.send(asked, answered))
 
         course = Course(shared.policy, shared.primary, dice, shared.may_retry)
         stage = Stage(course, begin, lambda: shared.sender.now_s() - self._arrived_s, shared.sender.clock)
