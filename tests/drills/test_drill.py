@@ -180,7 +180,8 @@ def test_ctrl_c_waits_for_who_is_under_way_and_mends(tmp_path: Path) -> None:
     marks = {name: tmp_path / name for name in ("broken", "mended")}
     switch = {name: f"{sys.executable} -c \"open('{path}', 'w')\"" for name, path in marks.items()}
     command = [sys.executable, "-m", "harness", "drill", scenario, "--policies", policies, "--out", run,
-               "--outage", "1h", "--break", switch["broken"], "--mend", switch["mended"], "--format", "json"]  # fmt: skip
+               "--outage", "1h", "--break", switch["broken"], "--mend", switch["mended"],
+               "--format", "json"]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     limit = time.monotonic() + 60
     while not marks["broken"].exists():
