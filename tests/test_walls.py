@@ -42,7 +42,8 @@ ARROWS: dict[str, set[str]] = {
     "plan": {"scenario"},
     "wire": set(),
     "routes": {"scenario", "wire"},
-    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
+    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats", "sweeping"},
+    "sweeping": set(),
     "drills": {"scenario", "plan", "policies", "run", "simulator", "stats", "wire"},
     "selftest": {"routes", "wire"},
     "frame": set(),
@@ -62,7 +63,9 @@ ARROWS: dict[str, set[str]] = {
     "sanitizer": set(),
     "export": {"frame"},
     "simulator": set(),
-    "cli": MEASURE | (READ - {"api"}) | {"chain", "policies", "selftest", "shrinking", "simulator", "sizing", "stats"},
+    "cli": MEASURE
+    | (READ - {"api"})
+    | {"chain", "policies", "selftest", "shrinking", "simulator", "sizing", "stats", "sweeping"},
     "__main__": {"cli"},
     # Public names, each got from its room when it is first asked for: `import harness` itself loads nothing.
     "__init__": {"api"},
@@ -153,6 +156,7 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.run.session", ["pandas", "scipy", "matplotlib"]),
+        ("harness.policies.whatif", ["openai", "httpx", "httpcore", "pandas", "matplotlib", "duckdb"]),
         ("harness.sizing", ["openai", "httpx", "httpcore", "pandas", "pydantic", "matplotlib"]),
     ],
 )

@@ -55,6 +55,8 @@ class _Builder:
         for policy in file.policies:
             steps = (policy.route, policy.hedge and policy.hedge.route, policy.fallback and policy.fallback.route)
             named.update(dict.fromkeys(name for name in steps if name))
+        for name in named:
+            self._check_known(name)
         routes = {name: self._route(name) for name in named}
         self._check_caps(routes)
         moments = self.profile or DEFAULT_PROFILE
@@ -74,9 +76,7 @@ class _Builder:
             assumed=tuple(dict.fromkeys(self.assumed)),
         )
 
-    def _route(self, name: str) -> RouteWorld:
-        told = self.file.routes.get(name, Route())
-        like = told.same_as or name
+    def _check_known(self, name: str) -> None:
         if name not in self.known and not (self.journal is None and self.profile):
             near = nearest(name, self.known)
             raise UsageProblem(
@@ -84,6 +84,10 @@ class _Builder:
                 f"write {near or listing(self.known)}, or declare it: "
                 f"`routes: {{{name}: {{same_as: {self.known[0]}}}}}`"
             )
+
+    def _route(self, name: str) -> RouteWorld:
+        told = self.file.routes.get(name, Route())
+        like = told.same_as or name
         if self.journal is not None and like not in self.journal.routes() and told.service is None and not self.profile:
             raise UsageProblem(f"route {name} has no jobs in the run: give it `same_as`, `service`, or add --profile")
         if like != name and told.service is None:
@@ -131,8 +135,10 @@ class _Builder:
             if told.fails is None:
                 self.assumed.append(f"no request on {name} fails by itself: a profile speaks of times alone")
         elif self.journal is None:
-            raise UsageProblem(f"profile {self.profile} has no figure for {_words(shape)}; "
-                               "write `shape: {quality: high, size: 1024x1024}` in the policy file")  # fmt: skip
+            raise UsageProblem(
+                f"profile {self.profile} has no figure for {_words(shape)}; "
+                "write `shape: {quality: high, size: 1024x1024}` in the policy file"
+            )
         else:
             raise UsageProblem(
                 f"route {name}: no job of the shape {_words(shape)} in the run; mend `shape:`, or add --profile"
@@ -247,7 +253,7 @@ def _halves(spread: Spread) -> Halves:
 
 
 def _words(shape: Shape) -> str:
-    return " ".join(str(value) for value in shape.model_dump().values() if value is not None) or "given"
+    return " ".join(str(value) for value in shape.model_dump().values() if value is not None) or "any shape"
 
 
 __all__ = ["Law", "Policy", "Tail", "build_world"]

@@ -9,7 +9,6 @@ assumed about routes. Times are seconds of the measured world.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
@@ -28,6 +27,8 @@ from harness.scenario.fields import (
     Tuple,
     read_duration,
 )
+from harness.scenario.loads import Rate
+from harness.scenario.uses import Share
 from harness.scenario.words import Mistake, listing, show
 
 End = Literal[
@@ -43,27 +44,6 @@ End = Literal[
 ENDS: tuple[End, ...] = get_args(End)
 PERMANENT: frozenset[End] = frozenset({"4xx", "moderation"})  # never worth the same request again
 _ERROR: tuple[End, ...] = ("cut", "429", "5xx", "bad", "connect")  # what `error` stands for
-
-_RATE = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)\s*/\s*(\d{0,7}(?:\.\d{1,6})?)\s*(ms|s|m|min|h|d)")
-_RATE_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-def _read_share(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", value.strip())
-    if found is None:
-        raise Mistake(f"{show(value)} is not a share", "write 10%, or 0.1")
-    return float(found[1]) / 100
-
-
-def _read_rate(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = _RATE.fullmatch(value.strip())
-    if found is None or (found[2] and not float(found[2])):
-        raise Mistake(f"{show(value)} is not a rate", "write jobs by time: 6/1m, 0.5/s or 300/h")
-    return float(found[1]) / (float(found[2] or 1) * _RATE_UNITS[found[3]])
 
 
 def _read_end(value: object) -> object:
@@ -82,8 +62,6 @@ def _transient(ends: tuple[str, ...]) -> tuple[str, ...]:
     return ends
 
 
-Share = Annotated[float, BeforeValidator(_read_share), Field(ge=0, le=1)]
-Rate = Annotated[float, BeforeValidator(_read_rate), Field(gt=0, le=10_000)]
 Pause = Annotated[float, BeforeValidator(read_duration), Field(ge=0, le=86_400)]
 EndWord = Annotated[str, BeforeValidator(_read_end)]
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]

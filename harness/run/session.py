@@ -98,7 +98,7 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
     refusal = plan.over_budget()
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
-    before = _earlier(options.run_dir, scenario)
+    before = earlier(options.run_dir, scenario)
     if before is not None and before.load is not None and before.load != scenario.load.shape():
         raise UsageProblem(
             f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
@@ -265,7 +265,7 @@ async def close_lanes(setting: Setting) -> None:
         await lane.route.aclose()
 
 
-def _earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
+def earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
     """The conditions of the run that this directory already holds, if it is this scenario's."""
     if run_dir is None or not (run_dir / CONDITIONS_FILE).exists():
         return None
@@ -279,7 +279,7 @@ def _earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
 
 
 def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
-    """What is kept of a run that begins now."""
+    """What is known of a run before it begins."""
     now = datetime.now().astimezone()
     return RunConditions(
         run_id=run_id,
