@@ -132,6 +132,7 @@ class Sender:
         self._check_scale(event)
         self._journal.finish(event)
         self._budget.settle(job.estimate_usd, event.cost_usd)
+        self._progress.total = max(self._progress.total, self._progress.done + 1)  # a job may take several
         self._progress.finished(event)
         return event
 

@@ -63,7 +63,7 @@ def test_a_killed_sweep_goes_on_and_sends_no_job_twice(tmp_path: Path, harness: 
     process = start("sweep", path, "--out", tmp_path / "run", "--rest", "1s", "--quiet")
     wait_for_events(tmp_path / "run", 8, process)
     process.kill()
-    process.wait(timeout=30)
+    process.communicate(timeout=30)
     other = harness("sweep", path, "--out", tmp_path / "run", "--rest", "2s", "--quiet")
     assert other.returncode == 2
     assert "with other rules" in other.stderr
