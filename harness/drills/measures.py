@@ -56,7 +56,7 @@ def measured(
         failover_s=None if failover is None else failover[0],
         failover_route=None if failover is None else failover[1],
         failover_sent_s=_failover_sent_s(over, primary, outage),
-        failover_open=outage is not None and failover is None,
+        failover_open=failover is None and _anybody_came(over, outage),
         recovery_s=_recovery_s(over, primary, outage),
         last_loss_s=_last_loss_s(over, outage),
         image=_times(jobs, "image_s"),
@@ -121,6 +121,11 @@ def _failover(jobs: Sequence[UserJob], outage: Outage | None) -> tuple[float, st
     ]
     first = min(served, key=_image_at_s, default=None)
     return None if first is None else (round(_image_at_s(first) - outage.broken_s, 3), first.route)
+
+
+def _anybody_came(jobs: Sequence[UserJob], outage: Outage | None) -> bool:
+    """While it was broken; without anybody nothing is known of a failover."""
+    return outage is not None and outage.broken_s is not None and any(job.arrived_s >= outage.broken_s for job in jobs)
 
 
 def _failover_sent_s(jobs: Sequence[UserJob], primary: str, outage: Outage | None) -> float | None:
