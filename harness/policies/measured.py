@@ -69,8 +69,10 @@ class Journal:
     found: dict[str, tuple[Layer, ...]] = field(default_factory=dict)  # layers that only their cuts tell of
 
     def routes(self) -> tuple[str, ...]:
-        """Routes with jobs, in the order of the journal."""
-        return tuple(dict.fromkeys(event.route for event in self.events))
+        """Routes with jobs, in the order of the scenario (that of the journal is who was done first)."""
+        sent = {event.route for event in self.events}
+        return tuple(dict.fromkeys(name for name in (*(one.name for one in self.conditions.routes), *sorted(sent))
+                                   if name in sent))  # fmt: skip
 
     def layers(self, route: str) -> tuple[Layer, ...]:
         """Declared layers with a cap, and those that constants among the cuts tell of."""
