@@ -87,7 +87,7 @@ def _share(axes: object, periods: Sequence[Period], middle: float, ink: str) -> 
 
 
 def day_ticks(first_s: float, last_s: float, most: int = 5) -> list[tuple[float, str]]:
-    """Moments of local time at round hours or days, at most `most`, with words; none so far right that it is cut off."""
+    """Moments of local time at round hours or days, at most `most`, with words; none so far right that one is cut."""
     span = max(last_s - first_s, 1.0)
     steps = (
         60,

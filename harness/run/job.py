@@ -56,6 +56,7 @@ class Setting:
     images_dir: Path | None = None
     link_check_s: tuple[float, ...] = ()
     references: References = field(default_factory=References)
+    answered: Callable[[], None] = lambda: None  # told when an exchange is over, before its answer is looked at
     # A few at a time: each holds a decoded picture, and more of them than cores are not done any sooner.
     interpreting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
@@ -172,6 +173,7 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
         cancelled = True
         failure = exception_chain(error)
     trace.finish()
+    setting.answered()
     link_sha256: dict[int, str] = {}
     answer, images = Answer(), tuple[Decoded, ...]()
     if not cancelled:

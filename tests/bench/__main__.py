@@ -28,6 +28,8 @@ def main() -> int:
         "Blind ratings": ["tests.bench.ratings", *(["--trials", "50"] if options.quick else [])],
         "Stopping early": ["tests.bench.stopping", *(["--trials", "50"] if options.quick else [])],
         "Watching": ["tests.bench.watching", *(["--trials", "50"] if options.quick else [])],
+        "Policies": ["tests.bench.policies", *(["--jobs", "200"] if options.quick else [])],
+        "Drill and simulation": ["tests.bench.drills", *(["--jobs", "150"] if options.quick else [])],
         "Sanitizer": ["tests.bench.sanitizing", *(["--megabytes", "1"] if options.quick else [])],
         "Start": ["tests.bench.start"],
     }
