@@ -16,7 +16,7 @@ WAIST = {
     "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
     "salt",
 }  # fmt: skip
-MEASURE = {"scenario", "plan", "run", "routes", "wire"}
+MEASURE = {"scenario", "plan", "run", "routes", "wire", "cluster"}
 READ = {
     "frame", "ingest", "diagnosis", "report", "packet", "sanitizer", "compare", "api", "rating", "gallery", "recommend",
     "export",
@@ -41,6 +41,7 @@ ARROWS: dict[str, set[str]] = {
     "wire": set(),
     "routes": {"scenario", "wire"},
     "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
+    "cluster": {"scenario", "plan", "run", "wire"},
     "selftest": {"routes", "wire"},
     "frame": set(),
     "ingest": {"frame"},  # our own runs among other people's logs

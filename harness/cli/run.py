@@ -9,7 +9,7 @@ import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
 from harness.conditions import RunConditions
-from harness.errors import Interrupted
+from harness.errors import Interrupted, UsageProblem
 
 
 @click.command("run")
@@ -27,6 +27,22 @@ from harness.errors import Interrupted
 @click.option(
     "--resend-unknown", is_flag=True, help="Send jobs again whose answer nobody saw (they may be billed twice)."
 )
+@click.option("--dask", metavar="ADDRESS", help="Measure by the workers of this Dask scheduler: tcp://scheduler:8786.")
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="NAME",
+    help="With --dask: only by workers of this region; may be given several times. By default every region measures.",
+)
+@click.option(
+    "--worker-wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --dask: how long to wait for a worker when the last one of a region is lost.",
+)
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @time_scale_option
 @format_option
@@ -35,6 +51,9 @@ def command(
     out: Path | None,
     keep_images: bool,
     resend_unknown: bool,
+    dask: str | None,
+    regions: tuple[str, ...],
+    worker_wait: float,
     quiet: bool,
     time_scale: float | None,
     form: str,
@@ -43,17 +62,35 @@ def command(
 
     Ctrl-C once waits for jobs in flight, twice drops them. Run again with the same --out to go on: finished jobs are
     not sent again, and neither are jobs whose answer may still be on its way.
+
+    With --dask the jobs go out from the workers of a cluster, with their own keys, and this process keeps the journal
+    and the budget. Where workers name regions, every region measures the whole scenario (docs/cluster.md).
     """
     from harness.cli.plan import summary_lines
     from harness.plan import make_plan
     from harness.run.session import Options, run_scenario
 
-    loaded = load(scenario)
+    if regions and dask is None:
+        raise UsageProblem("--region says which workers of a cluster measure: add --dask tcp://scheduler:8786")
+    loaded = load(scenario, check_env=dask is None)
     plan = make_plan(loaded)
+    if dask is not None:
+        from dataclasses import replace
+
+        from harness.cluster.session import plan_for, run_on_cluster, survey
+
+        cluster = replace(survey(dask, regions, out), patience_s=worker_wait)
+        plan = plan_for(loaded, plan, cluster)
     if not quiet:
         for line in [f"{plan.scenario}: {len(plan.jobs)} jobs", *summary_lines(plan)]:
             print(line, file=sys.stderr)
-    done = run_scenario(loaded, plan, Options(out, keep_images, resend_unknown, quiet, time_scale))
+        if plan.regions:
+            print(f"regions: {', '.join(plan.regions)}; each measures the whole scenario", file=sys.stderr)
+    options = Options(out, keep_images, resend_unknown, quiet, time_scale)
+    if dask is None:
+        done, lost = run_scenario(loaded, plan, options), 0
+    else:
+        done, lost = run_on_cluster(loaded, plan, options, cluster)
     if form == "json":
         emit_json(
             {
@@ -64,6 +101,7 @@ def command(
                 "cost_usd": round(done.spent_usd, 6),
                 "sent": done.ending.sent,
                 "unknown": done.ending.unknown,
+                "lost_with_a_worker": lost,
                 "jobs_not_sent": sum(cell.jobs_not_sent for cell in done.conditions.stopped_cells),
                 "stopped_cells": done.conditions.stopped_cells,
             }
@@ -78,6 +116,12 @@ def command(
         print(
             f"{done.ending.unknown} jobs were on their way when an earlier process died; they may have been made and "
             "billed, and were not sent again (--resend-unknown does)",
+            file=sys.stderr,
+        )
+    if lost:
+        print(
+            f"{lost} jobs were on their way when their worker was lost; they may have been made and billed, and were "
+            "not sent again (--resend-unknown does)",
             file=sys.stderr,
         )
     if done.ending.message:

@@ -13,10 +13,11 @@ from harness.errors import UsageProblem
 from harness.events import JobEvent
 from harness.plan import Job
 from harness.run.budget import Budget
-from harness.run.job import Setting, run_job
+from harness.run.job import Setting
 from harness.run.journal import Journal, Send
 from harness.run.progress import RunProgress
 from harness.run.record import unknown_event
+from harness.run.sender import Here, Sender
 
 if TYPE_CHECKING:
     from harness.run.stopping import Stopper
@@ -45,7 +46,9 @@ class Runner:
         progress: RunProgress,
         concurrency: int,
         stopper: Stopper | None = None,
+        sender: Sender | None = None,
     ) -> None:
+        self._sender = sender or Here(setting)
         self._setting = setting
         self._journal = journal
         self._budget = budget
@@ -104,6 +107,7 @@ class Runner:
         if not self._draining:
             self._draining = True
             self._ending.stopped_by = "user"
+            self._sender.drain()
             self._progress.say(
                 f"stopping: {self._in_flight} jobs in flight are waited for; interrupt again to drop them"
             )
@@ -127,18 +131,24 @@ class Runner:
                 self._ending.message = refusal
                 return
             event = await self._one(job, estimate)
-            if event.outcome == "cancelled":
+            if event is not None and event.outcome == "cancelled":
                 return
 
-    async def _one(self, job: Job, estimate: float | None) -> JobEvent:
+    async def _one(self, job: Job, estimate: float | None) -> JobEvent | None:
         self._budget.reserve(estimate)
+        refusal = await self._sender.ready(job)
+        if refusal is not None:
+            self._budget.release(estimate)
+            if self._ending.stopped_by is None:
+                self._ending.stopped_by, self._ending.message = "workers", refusal
+            return None
         self._in_flight += 1
         self._ending.sent += 1
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         # Before the first byte goes out: a job that may be billed is never unknown to the journal.
         self._journal.send(Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1)))
         try:
-            event = await run_job(self._setting, job, self._in_flight)
+            event = await self._sender.send(job, self._in_flight)
         finally:
             self._in_flight -= 1
         self._check_scale(event)
