@@ -148,8 +148,9 @@ class Fleet:
         member.gone.set()
 
     def conditions(self) -> tuple[WorkerConditions, ...]:
-        """Every worker that took part."""
-        return tuple(WorkerConditions(name=one.name, region=one.region, host=one.host) for one in self.ever)
+        """Every worker that took part, by name; one that came back counts once."""
+        found = {WorkerConditions(name=one.name, region=one.region, host=one.host) for one in self.ever}
+        return tuple(sorted(found, key=lambda one: (one.name, one.region or "")))
 
     async def _long_gone(self, member: Member) -> None:
         await member.gone.wait()
