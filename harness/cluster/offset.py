@@ -50,7 +50,7 @@ class Offsets:
 
 
 def _read(sample: Sample, now_ns: int) -> Offset:
-    middle_ns = (sample.before_ns + sample.after_ns) / 2
+    # Differences first: ns since 1970 have more digits than a float.
     half_ns = (sample.after_ns - sample.before_ns) / 2
-    drift_ns = DRIFT * abs(now_ns - middle_ns)
-    return Offset((sample.worker_ns - middle_ns) / 1e6, (half_ns + drift_ns) / 1e6)
+    age_ns = abs(now_ns - sample.before_ns - half_ns)
+    return Offset((sample.worker_ns - sample.before_ns - half_ns) / 1e6, (half_ns + DRIFT * age_ns) / 1e6)

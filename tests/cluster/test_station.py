@@ -26,15 +26,15 @@ prompts: [A red apple]
 references: [photo.png]
 defaults: {quality: low, size: 1024x1024, output_format: jpeg}
 routes: {one: {base_url: "BASE", owner: OWNER}}
-simulator: {seed: 3, time_scale: 500}
 repeats: 3
 """
+WORLD = "simulator: {seed: 3, time_scale: 500}\n"
 
 
 def scenario(folder: Path, base: str = "simulator://", owner: str = "simulator") -> Scenario:
     (folder / "photo.png").write_bytes(b"\x89PNG and so on")
     path = folder / "small.yaml"
-    path.write_text(TEXT.replace("BASE", base).replace("OWNER", owner))
+    path.write_text(TEXT.replace("BASE", base).replace("OWNER", owner) + (WORLD if owner == "simulator" else ""))
     return load_scenario(path, check_env=False)
 
 
@@ -102,4 +102,4 @@ def test_a_problem_of_a_worker_comes_as_words_and_never_as_an_exception(tmp_path
     given = scenario(tmp_path, "https://api.example.com/v1", "openai, api_key_env: PARCEL_KEY")
     found = asyncio.run(calls.open_station(pack(given, "run-1", 1.0, keep_images=False)))
     assert "needs PARCEL_KEY" in found["problem"]
-    assert "DecodeError" in asyncio.run(calls.open_station(b"no parcel"))["problem"]
+    assert "ValidationError" in asyncio.run(calls.open_station(b"no parcel"))["problem"]
