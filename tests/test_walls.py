@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {
     "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
-    "salt",
+    "salt", "loads", "journal_lines",
 }  # fmt: skip
 MEASURE = {"scenario", "plan", "run", "routes", "wire", "cluster"}
 READ = {
@@ -35,6 +35,8 @@ ARROWS: dict[str, set[str]] = {
     "estimate": set(),
     "evidence": set(),
     "salt": set(),
+    "journal_lines": set(),
+    "loads": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},

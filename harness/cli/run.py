@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from harness.cli.cluster_options import cluster_of, cluster_options, plan_over, region_lines
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.cli.confirm import confirm, confirm_options
+from harness.cli.load_options import load_options, with_load
 from harness.conditions import RunConditions
-from harness.errors import Interrupted, UsageProblem
+from harness.errors import Interrupted
+from harness.loads import LoadResult
 
 
 @click.command("run")
@@ -27,23 +32,10 @@ from harness.errors import Interrupted, UsageProblem
 @click.option(
     "--resend-unknown", is_flag=True, help="Send jobs again whose answer nobody saw (they may be billed twice)."
 )
-@click.option("--dask", metavar="ADDRESS", help="Measure by the workers of this Dask scheduler: tcp://scheduler:8786.")
-@click.option(
-    "--region",
-    "regions",
-    multiple=True,
-    metavar="NAME",
-    help="With --dask: only by workers of this region; may be given several times. By default every region measures.",
-)
-@click.option(
-    "--worker-wait",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="With --dask: how long to wait for a worker when the last one of a region is lost.",
-)
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@load_options
+@cluster_options
+@confirm_options
 @time_scale_option
 @format_option
 def command(
@@ -51,45 +43,43 @@ def command(
     out: Path | None,
     keep_images: bool,
     resend_unknown: bool,
-    dask: str | None,
-    regions: tuple[str, ...],
-    worker_wait: float,
     quiet: bool,
     time_scale: float | None,
     form: str,
+    yes: bool,
+    confirm_above: float,
+    load_given: dict[str, Any],
+    dask: str | None,
+    regions: tuple[str, ...],
+    worker_wait: float,
 ) -> None:
     """Run SCENARIO (a file, or - for stdin) and journal every job. Says first what it will cost.
 
     Ctrl-C once waits for jobs in flight, twice drops them. Run again with the same --out to go on: finished jobs are
     not sent again, and neither are jobs whose answer may still be on its way.
 
-    With --dask the jobs go out from the workers of a cluster, with their own keys, and this process keeps the journal
-    and the budget. Where workers name regions, every region measures the whole scenario (docs/cluster.md).
+    With --dask the jobs go out from the workers of a cluster, with their own keys, while this process keeps journal,
+    limits and budget. Where workers name regions, every region measures the whole scenario (docs/cluster.md).
     """
     from harness.cli.plan import summary_lines
     from harness.plan import make_plan
     from harness.run.session import Options, run_scenario
 
-    if regions and dask is None:
-        raise UsageProblem("--region says which workers of a cluster measure: add --dask tcp://scheduler:8786")
-    loaded = load(scenario, check_env=dask is None)
-    plan = make_plan(loaded)
-    if dask is not None:
-        from dataclasses import replace
-
-        from harness.cluster.session import plan_for, run_on_cluster, survey
-
-        cluster = replace(survey(dask, regions, out), patience_s=worker_wait)
-        plan = plan_for(loaded, plan, cluster)
+    # Keys are with whom the jobs go out from.
+    loaded = with_load(load(scenario, check_env=dask is None), load_given)
+    cluster = cluster_of(dask, regions, worker_wait, out)
+    plan = plan_over(cluster, loaded, make_plan(loaded))
     if not quiet:
-        for line in [f"{plan.scenario}: {len(plan.jobs)} jobs", *summary_lines(plan)]:
+        for line in [f"{plan.scenario}: {len(plan.jobs)} jobs", *summary_lines(plan), *region_lines(plan)]:
             print(line, file=sys.stderr)
-        if plan.regions:
-            print(f"regions: {', '.join(plan.regions)}; each measures the whole scenario", file=sys.stderr)
-    options = Options(out, keep_images, resend_unknown, quiet, time_scale)
-    if dask is None:
-        done, lost = run_scenario(loaded, plan, options), 0
+    if plan.over_budget() is None:
+        confirm(plan.cost_upper_usd, simulated=plan.simulated, above_usd=confirm_above, yes=yes)
+    options, lost = Options(out, keep_images, resend_unknown, quiet, time_scale), 0
+    if cluster is None:
+        done = run_scenario(loaded, plan, options)
     else:
+        from harness.cluster.session import run_on_cluster
+
         done, lost = run_on_cluster(loaded, plan, options, cluster)
     if form == "json":
         emit_json(
@@ -102,6 +92,8 @@ def command(
                 "sent": done.ending.sent,
                 "unknown": done.ending.unknown,
                 "lost_with_a_worker": lost,
+                "load": done.ending.load,
+                "closed_routes": done.ending.closed_routes,
                 "jobs_not_sent": sum(cell.jobs_not_sent for cell in done.conditions.stopped_cells),
                 "stopped_cells": done.conditions.stopped_cells,
             }
@@ -124,10 +116,24 @@ def command(
             "not sent again (--resend-unknown does)",
             file=sys.stderr,
         )
+    for line in load_lines(done.ending.load):
+        print(line, file=sys.stderr)
     if done.ending.message:
         print(f"stopped: {done.ending.message}; run again with --out {done.run_dir} to go on", file=sys.stderr)
     if done.ending.stopped_by == "user":
         raise Interrupted(f"stopped by you; the journal in {done.run_dir} is kept, run again with --out to go on")
+
+
+def load_lines(found: LoadResult) -> list[str]:
+    """What the load did to the plan; nothing where every job went out when it was due."""
+    lines = []
+    if found.late:
+        lines.append(f"{found.late} of {found.sent} jobs were sent late, at most by {found.worst_late_ms / 1000:.1f} s")
+    if found.dropped:
+        lines.append(f"{found.dropped} jobs were dropped: due while all places were taken")
+    if found.retries_refused:
+        lines.append(f"{found.retries_refused} retries were not made: the budget is spent, or the run was stopping")
+    return lines
 
 
 def stopped_lines(conditions: RunConditions) -> list[str]:

@@ -53,16 +53,26 @@ async def offer(token: str, lease: str, job_id: str, region: str | None) -> Repl
     return {"now_ns": now_ns}
 
 
-async def send(token: str, lease: str, in_flight: int) -> Reply:
-    """Send an offered job and wait for its end, however long that takes."""
+async def send(token: str, lease: str, in_flight: int, due_at_ns: int | None) -> Reply:
+    """Send an offered job and wait for its end or its question, however long that takes."""
     station = _of(token)
     if station is None:
-        return msgspec.to_builtins(Done(refused="no such station"), builtin_types=(bytes,))  # type: ignore[no-any-return]
+        return _plain(Done(refused="no such station"))
     try:
-        done = await station.send(lease, in_flight)
+        return _plain(await station.send(lease, in_flight, due_at_ns))
     except Exception as error:  # noqa: BLE001 - an answer in any case
         return {"problem": f"{type(error).__name__}: {error}"}
-    return msgspec.to_builtins(done, builtin_types=(bytes,))  # type: ignore[no-any-return]
+
+
+async def answer(token: str, lease: str, yes: bool) -> Reply:
+    """Whether the job that asked may be sent again; waits as `send` does."""
+    station = _of(token)
+    if station is None:
+        return {"problem": "no such station"}
+    try:
+        return _plain(await station.answer(lease, yes=yes))
+    except Exception as error:  # noqa: BLE001 - an answer in any case
+        return {"problem": f"{type(error).__name__}: {error}"}
 
 
 async def drop(token: str, lease: str) -> Reply:
@@ -90,3 +100,7 @@ def _of(token: str) -> Station | None:
         return None
     station.heard_at_s = time.monotonic()
     return station
+
+
+def _plain(done: Done) -> Reply:
+    return msgspec.to_builtins(done, builtin_types=(bytes,))  # type: ignore[no-any-return]

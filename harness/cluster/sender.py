@@ -10,20 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from harness.cluster import calls
+from harness.cluster.calls import Reply
 from harness.cluster.dask import WorkerLost
 from harness.cluster.fleet import Fleet, Member
 from harness.cluster.regions import parts_of
 from harness.cluster.station import Done
 from harness.errors import HarnessError
-from harness.events import JobEvent, from_line
+from harness.events import Attempt, JobEvent, from_line
 from harness.plan import Job
-from harness.run.job import Setting
+from harness.run.job import MayRetry, Setting
 from harness.run.record import unknown_event
 from harness.salt import prompt_hash
 
@@ -84,12 +88,12 @@ class ClusterSender:
             return None
         return "the run is being stopped"
 
-    async def send(self, job: Job, in_flight: int) -> JobEvent:
-        """Let the offered job go, and bring its event home."""
+    async def send(self, job: Job, in_flight: int, *, scheduled_ns: int | None, may_retry: MayRetry) -> JobEvent:
+        """Let the offered job go, and bring its event home. Whether it is sent again is decided here."""
         while True:
             lease = self._leases.pop(job.job_id)
             try:
-                done = await self._go(lease, in_flight)
+                done = await self._go(lease, in_flight, _due_at_ns(scheduled_ns, lease.member), may_retry)
             except WorkerLost:
                 return self._unknown(job, lease.member)
             finally:
@@ -106,23 +110,32 @@ class ClusterSender:
         return not self._draining
 
     def drain(self) -> None:
+        """What waits for a worker waits no longer."""
         self._draining = True
 
-    async def _go(self, lease: Lease, in_flight: int) -> Done:
-        going = asyncio.ensure_future(self._fleet.call(lease.member, calls.send, lease.id, in_flight))
+    async def _go(self, lease: Lease, in_flight: int, due_at_ns: int | None, may_retry: MayRetry) -> Done:
+        reply = await self._waited(lease, calls.send, lease.id, in_flight, due_at_ns)
+        while True:
+            if "problem" in reply:
+                raise HarnessError(f"worker {lease.member.name}: {reply['problem']}")
+            done = msgspec.convert(reply, Done, builtin_types=(bytes,))
+            if done.ask is None:
+                return done
+            yes = await may_retry(msgspec.json.decode(done.ask, type=Attempt))
+            reply = await self._waited(lease, calls.answer, lease.id, yes)
+
+    async def _waited(self, lease: Lease, function: Callable[..., Awaitable[Reply]], *args: Any) -> Reply:
+        going = asyncio.ensure_future(self._fleet.call(lease.member, function, *args))
         try:
-            reply = await asyncio.shield(going)
+            return await asyncio.shield(going)
         except asyncio.CancelledError:
             # The user drops what is under way: the worker cuts it, and its event says how far it had come.
             with contextlib.suppress(WorkerLost):
                 await self._fleet.call(lease.member, calls.drop, lease.id)
             try:
-                reply = await asyncio.wait_for(going, DROPPED_S)
+                return await asyncio.wait_for(going, DROPPED_S)
             except TimeoutError:
                 raise WorkerLost("it did not say how the job was cut") from None
-        if "problem" in reply:
-            raise HarnessError(f"worker {lease.member.name}: {reply['problem']}")
-        return msgspec.convert(reply, Done, builtin_types=(bytes,))
 
     def _unknown(self, job: Job, member: Member) -> JobEvent:
         self.lost.append(job.job_id)
@@ -149,3 +162,11 @@ class ClusterSender:
         self._images_dir.mkdir(parents=True, exist_ok=True)
         for name, data in images.items():
             (self._images_dir / Path(name).name).write_bytes(data)
+
+
+def _due_at_ns(scheduled_ns: int | None, member: Member) -> int | None:
+    """A moment of our monotonic clock by the worker's wall clock, as well as it is known."""
+    offset = member.offset()
+    if scheduled_ns is None or offset is None:
+        return None
+    return time.time_ns() + scheduled_ns - time.monotonic_ns() + round(offset.ms * 1e6)

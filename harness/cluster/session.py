@@ -30,6 +30,7 @@ from harness.run.budget import Budget
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
 from harness.run.lettering import keep_lettering
+from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
 from harness.run.runner import Ending, Runner
 from harness.run.session import SIMULATOR_KEY, Finished, Options, close_lanes, make_setting, run_scenario
@@ -153,7 +154,8 @@ class _Drive:
                         journal.run_dir, msgspec.structs.replace(conditions, workers=self.workers, clock_proof=None)
                     )
                     sender = ClusterSender(setting, fleet, self._cluster.patience_s, images)
-                    runner = Runner(setting, journal, budget, progress, scenario.load.concurrency, stopper, sender)
+                    pacing = Pacing.of(scenario, clock)
+                    runner = Runner(setting, journal, budget, progress, pacing, stopper, sender)
                     ending = await runner.run(plan.jobs, resend_unknown=options.resend_unknown)
                     while options.resend_unknown and sender.lost and ending.stopped_by is None:
                         again, sender.lost = set(sender.lost), []

@@ -17,10 +17,12 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,9 +31,9 @@ from harness.cluster.parcel import unpack
 from harness.cluster.regions import job_in
 from harness.conditions import Host
 from harness.errors import HarnessError
-from harness.events import to_line
+from harness.events import Attempt, to_line
 from harness.plan import Job, make_plan
-from harness.run.job import Setting, run_job
+from harness.run.job import MayRetry, Setting, run_job
 from harness.run.lag import LagMeter
 from harness.run.session import close_lanes, embedded, make_setting, warm_up
 from harness.scenario import Scenario
@@ -43,12 +45,24 @@ from harness.wire.clock import WorldClock
 FORGOTTEN_S = 300.0
 
 
+# So long a job waits to be told whether it may be sent again; without an answer it may not.
+ANSWER_S = 60.0
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a lease. Without an event nothing was sent, and `refused` says why."""
+    """What became of a lease: an event; a question, with which it is still under way; or nothing was sent."""
 
     event: bytes | None = None
+    ask: bytes | None = None  # an attempt after which the job would be sent again: may it?
     images: dict[str, bytes] = {}
     refused: str | None = None
+
+
+@dataclass
+class _Running:
+    task: asyncio.Task[Done]
+    asked: asyncio.Queue[bytes]
+    answers: asyncio.Queue[bool]
 
 
 class Station:
@@ -59,7 +73,7 @@ class Station:
         self.heard_at_s = time.monotonic()
         self._raw = raw
         self._offered: dict[str, Job] = {}
-        self._running: dict[str, asyncio.Task[Done]] = {}
+        self._running: dict[str, _Running] = {}
         self._opened: Future[None] = Future()
         self._closed: Future[bytes] = Future()
         self._thread = threading.Thread(target=self._work, name="harness-station", daemon=True)
@@ -90,12 +104,20 @@ class Station:
         job = self._jobs[job_id]
         self._offered[lease] = job if region is None else job_in(job, region)
 
-    async def send(self, lease: str, in_flight: int) -> Done:
-        """Send an offered job and wait for its end. A lease that is not in the book sends nothing."""
+    async def send(self, lease: str, in_flight: int, due_at_ns: int | None) -> Done:
+        """Send an offered job and wait for its end or its question. A lease that is not in the book sends nothing.
+
+        `due_at_ns`: when it was due, by this machine's wall clock; null where nothing was planned.
+        """
         job = self._offered.pop(lease, None)
         if job is None:
             return Done(refused="no such lease")
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._one(lease, job, in_flight), self._loop))
+        scheduled_ns = None if due_at_ns is None else time.monotonic_ns() + due_at_ns - time.time_ns()
+        return await self._on_loop(self._begin(lease, job, in_flight, scheduled_ns))
+
+    async def answer(self, lease: str, *, yes: bool) -> Done:
+        """Whether the job that asked may be sent again; waits for its end or its next question."""
+        return await self._on_loop(self._answered(lease, yes))
 
     def drop(self, lease: str) -> None:
         """Take an offer back; a job that is under way is cut, and its event says so."""
@@ -111,7 +133,7 @@ class Station:
 
     def _cut(self, lease: str) -> None:
         if lease in self._running:
-            self._running[lease].cancel()
+            self._running[lease].task.cancel()
 
     def _work(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -147,24 +169,48 @@ class Station:
                         await asyncio.wait_for(self._over.wait(), 5)
             finally:
                 self._over.set()
-                for task in self._running.values():
+                tasks = [one.task for one in self._running.values()]
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*self._running.values(), return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await close_lanes(setting)
 
     def _forgotten(self) -> bool:
         return not self._running and time.monotonic() - self.heard_at_s > FORGOTTEN_S
 
-    async def _one(self, lease: str, job: Job, in_flight: int) -> Done:
-        task = asyncio.create_task(self._measure(job, in_flight))
-        self._running[lease] = task
-        try:
-            return await task
-        finally:
-            del self._running[lease]
+    async def _on_loop(self, what: Coroutine[Any, Any, Done]) -> Done:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(what, self._loop))
 
-    async def _measure(self, job: Job, in_flight: int) -> Done:
-        event = await run_job(self._setting, job, in_flight)
+    async def _begin(self, lease: str, job: Job, in_flight: int, scheduled_ns: int | None) -> Done:
+        asked, answers = asyncio.Queue[bytes](), asyncio.Queue[bool]()
+
+        async def may_retry(attempt: Attempt) -> bool:
+            asked.put_nowait(msgspec.json.encode(attempt))
+            try:
+                return await asyncio.wait_for(answers.get(), ANSWER_S)
+            except (TimeoutError, asyncio.CancelledError):
+                return False  # the attempt that it had is its end
+
+        task = asyncio.create_task(self._measure(job, in_flight, scheduled_ns, may_retry))
+        self._running[lease] = _Running(task, asked, answers)
+        return await self._next(lease)
+
+    async def _answered(self, lease: str, yes: bool) -> Done:
+        self._running[lease].answers.put_nowait(yes)
+        return await self._next(lease)
+
+    async def _next(self, lease: str) -> Done:
+        running = self._running[lease]
+        asked = asyncio.ensure_future(running.asked.get())
+        await asyncio.wait((running.task, asked), return_when=asyncio.FIRST_COMPLETED)
+        if not running.task.done():
+            return Done(ask=asked.result())
+        asked.cancel()
+        del self._running[lease]
+        return running.task.result()
+
+    async def _measure(self, job: Job, in_flight: int, scheduled_ns: int | None, may_retry: MayRetry) -> Done:
+        event = await run_job(self._setting, job, in_flight, scheduled_ns=scheduled_ns, may_retry=may_retry)
         return Done(event=to_line(event), images=await asyncio.to_thread(self._taken, job.job_id))
 
     def _taken(self, job_id: str) -> dict[str, bytes]:

@@ -39,6 +39,7 @@ from harness.run.job import Lane, Setting, run_job
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
 from harness.run.lettering import keep_lettering
+from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
 from harness.run.proofs import last_proof
 from harness.run.references import References
@@ -110,6 +111,11 @@ def run_scenario(
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
     before = _earlier(options.run_dir, scenario, plan)
+    if before is not None and before.load is not None and before.load != scenario.load.shape():
+        raise UsageProblem(
+            f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
+            "or give another --out"
+        )
     run_id = before.run_id if before is not None else new_run_id(scenario.name)
     run_dir = options.run_dir or Path("reports") / run_id
     clock = WorldClock(options.time_scale or scenario.time_scale)
@@ -140,6 +146,8 @@ def run_scenario(
             status="complete" if whole else "partial",
             stopped_by=ending.stopped_by,
             finished_at=_now(),
+            load_result=ending.load,
+            closed_routes=ending.closed_routes,
             stopped_cells=() if stopper is None else stopper.stopped(journal.ever_sent),
         )
         write_conditions(run_dir, conditions)
@@ -199,7 +207,7 @@ async def _drive(
         # Imports and SDK models are not garbage: keep the collector from walking them while clocks run.
         gc.collect()
         gc.freeze()
-        runner = Runner(setting, journal, budget, progress, scenario.load.concurrency, stopper)
+        runner = Runner(setting, journal, budget, progress, Pacing.of(scenario, clock), stopper)
         try:
             return await runner.run(plan.jobs, resend_unknown=options.resend_unknown)
         finally:
@@ -314,7 +322,8 @@ def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) 
         routes=scenario.route_conditions(),
         caps=scenario.timeouts.caps(),
         retries=scenario.retry.max_retries,
-        concurrency=scenario.load.concurrency,
+        concurrency=scenario.load.shape().concurrency,
+        load=scenario.load.shape(),
         budget_usd=scenario.budget.usd,
         budget_jobs=scenario.budget.jobs,
         objectives=scenario.objective_conditions(),

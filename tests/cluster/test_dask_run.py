@@ -58,7 +58,7 @@ class World:
         self.cluster.add(name, region, env={"CLUSTER_TEST_KEY": KEY}, wait=wait)
 
     def command(self, *args: object) -> list[str]:
-        return ["run", *map(str, args), "--dask", self.cluster.address, "--time-scale", str(SCALE)]
+        return ["run", *map(str, args), "--dask", self.cluster.address, "--time-scale", str(SCALE), "--yes"]
 
     def run(self, *args: object) -> str:
         """Run to the end in this process, which has loaded all libraries already; what it said on stderr."""

@@ -75,14 +75,16 @@ def test_a_lease_sends_once_and_only_in_the_process_that_was_offered_it(tmp_path
     async def go() -> tuple[dict[str, Any], ...]:
         opened = await calls.open_station(pack(given, "run-1", 500.0, keep_images=True))
         token = opened["token"]
-        unasked = await calls.send(token, "lease-1", 1)
+        unasked = await calls.send(token, "lease-1", 1, None)
         told = await calls.offer(token, "lease-1", job.job_id, "eu")
         assert told["now_ns"] > 0
-        stale = await calls.send("token of a process that died", "lease-1", 1)
-        first, second = await asyncio.gather(calls.send(token, "lease-1", 1), calls.send(token, "lease-1", 1))
+        stale = await calls.send("token of a process that died", "lease-1", 1, None)
+        first, second = await asyncio.gather(
+            calls.send(token, "lease-1", 1, None), calls.send(token, "lease-1", 1, None)
+        )
         await calls.offer(token, "lease-2", job.job_id, "eu")
         await calls.drop(token, "lease-2")
-        dropped = await calls.send(token, "lease-2", 1)
+        dropped = await calls.send(token, "lease-2", 1, None)
         closed = await calls.close_station(token)
         late = await calls.offer(token, "lease-3", job.job_id, None)
         return unasked, stale, first, second, dropped, closed, late
