@@ -49,8 +49,7 @@ async def offer(token: str, lease: str, job_id: str, region: str | None) -> Repl
     if station is None:
         return {"gone": True}
     now_ns = time.time_ns()
-    station.offer(lease, job_id, region)
-    return {"now_ns": now_ns}
+    return {"now_ns": now_ns} if station.offer(lease, job_id, region) else {"gone": True}
 
 
 async def send(token: str, lease: str, in_flight: int, due_at_ns: int | None) -> Reply:

@@ -176,7 +176,10 @@ class Fleet:
             await asyncio.gather(*told, return_exceptions=True)
 
     def _wanted(self, seen: Seen) -> bool:
-        return not self._regions or region_of(seen.resources) in self._regions
+        try:
+            return not self._regions or region_of(seen.resources) in self._regions
+        except UsageProblem:
+            return False  # in two regions at once: it came later than the run's begin, which would have said so
 
     async def _join(self, seen: Seen) -> Member:
         name = self._name(seen)

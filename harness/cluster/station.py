@@ -99,10 +99,15 @@ class Station:
             harness=__version__,
         )
 
-    def offer(self, lease: str, job_id: str, region: str | None) -> None:
-        """Write a lease into the book. Sends nothing. `region`: of a plan that is spread over several."""
-        job = self._jobs[job_id]
-        self._offered[lease] = job if region is None else job_in(job, region)
+    def offer(self, lease: str, job_id: str, region: str | None) -> bool:
+        """Write a lease into the book; false when the plan has no such job. Sends nothing.
+
+        `region`: of a plan that is spread over several.
+        """
+        job = self._jobs.get(job_id)
+        if job is not None:
+            self._offered[lease] = job if region is None else job_in(job, region)
+        return job is not None
 
     async def send(self, lease: str, in_flight: int, due_at_ns: int | None) -> Done:
         """Send an offered job and wait for its end or its question. A lease that is not in the book sends nothing.

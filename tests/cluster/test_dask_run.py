@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import harness as public
 from harness.cli import cli
 from harness.cluster.session import survey
 from harness.errors import UsageProblem
+from harness.frame import load_frame
+from harness.plan import make_plan
 from harness.salt import load_salt, prompt_hash
+from harness.scenario import load_scenario
 from harness.simulator.process import spawn
 from tests.cluster.clusters import Cluster, cluster, lines, wait_until
 from tests.conftest import ROOT
@@ -136,16 +138,43 @@ def test_every_region_measures_the_whole_scenario_into_one_journal(world: World,
     alone = CliRunner().invoke(cli, ["run", str(scenario), "--out", str(run)], env={"CLUSTER_TEST_KEY": KEY})
     assert "holds a run measured by the regions eu, us, and this one would be by one place" in str(alone.exception)
 
-    summary = public.load_run(run).summary
-    assert {row.shape.rpartition(" · ")[2] for row in summary.cells} == {"region eu", "region us"}
-    assert summary.comparisons is not None
-    assert "region" in {line.axis for line in summary.comparisons.lines}
+
+RETRIES = """
+name: retries
+why: Every job is refused, and every retry costs.
+prompts: [apple]
+routes: {{one: {{base_url: "simulator://", owner: simulator}}}}
+simulator: {{time_scale: {scale}, faults: [{{fault: '500'}}]}}
+defaults: {{quality: low, size: 1024x1024}}
+repeats: 2
+load: {{concurrency: 2}}
+retry: {{max_retries: 2, base_s: 0.1}}
+budget: {{usd: {usd:.4f}}}
+"""
+
+
+def test_retries_of_all_workers_share_one_budget_and_their_apis_records_come_home(world: World, tmp_path: Path) -> None:
+    scenario = tmp_path / "retries.yaml"
+    scenario.write_text(RETRIES.format(scale=SCALE, usd=100))
+    each = make_plan(load_scenario(scenario)).jobs[0].estimate_usd
+    assert each is not None
+    # Six attempts are wanted, by two workers; the money of all of them together is enough for three.
+    for name, usd, attempts in (("rich", 100.0, 6), ("poor", 3.5 * each, 3)):
+        scenario.write_text(RETRIES.format(scale=SCALE, usd=usd))
+        world.run(scenario, "--out", tmp_path / name, "--region", "eu")
+        events = lines(tmp_path / name / "events.jsonl")
+        assert {one["worker"] for one in events} == {"steady", "doomed"}
+        assert sum(len(one["attempts"]) for one in events) == attempts
+        assert {one["outcome"] for one in events} == {"error"}
+        # Each worker asked an embedded API of its own.
+        assert len(lines(tmp_path / name / "backend.jsonl")) == attempts
 
 
 def test_a_killed_worker_loses_no_finished_job_and_nothing_is_sent_twice(world: World, tmp_path: Path) -> None:
     scenario, run = world.scenario(tmp_path, repeats=20, jobs=41), tmp_path / "run"
     process = world.start(scenario, "--out", run, "--region", "eu")
     wait_for(run / "events.jsonl", 8, process)
+    world.add("second", "eu", wait=False)
     world.cluster.kill("doomed")
     before = {one["job_id"]: one for one in lines(run / "events.jsonl")}
     _, told = process.communicate(timeout=90)
@@ -161,7 +190,7 @@ def test_a_killed_worker_loses_no_finished_job_and_nothing_is_sent_twice(world: 
     assert 1 <= len(unknown) <= 4  # what was on its way, no more than can be in flight
     assert f"{len(unknown)} jobs were on their way when their worker was lost" in told
     assert {one["outcome"] for one in events if one not in unknown} == {"image"}
-    assert Counter(one["worker"] for one in events)["steady"] > 20
+    assert {one["worker"] for one in events} <= {"steady", "doomed", "second"}
     assert max(world.sent(run).values()) == 1
 
     # Asked for, what nobody saw is sent again, as far as the budget goes, which all share.
@@ -169,6 +198,20 @@ def test_a_killed_worker_loses_no_finished_job_and_nothing_is_sent_twice(world: 
     sent = sum(world.sent(run).values())
     assert len(lines(run / "sends.jsonl")) == 41 == sent
     assert ("budget of 41 jobs reached" in again) == (len(unknown) > 1)
+
+    # Asked for from the start, the run itself ends with an answer for every job.
+    world.cluster.wait_for("second")
+    run = tmp_path / "resending"
+    process = world.start(scenario, "--out", run, "--region", "eu", "--resend-unknown")
+    wait_for(run / "events.jsonl", 8, process)
+    world.cluster.kill("second")
+    process.communicate(timeout=90)
+    jobs, _ = load_frame(run / "events.jsonl")  # of a job that was sent again the later event counts
+    unseen = [one["job_id"] for one in lines(run / "events.jsonl") if one["outcome"] == "unknown"]
+    assert len(unseen) >= 1
+    assert len(jobs) == 40
+    assert list(jobs["outcome"]).count("image") >= 40 - len(unseen) + 1  # as far as the budget goes
+    assert sum(world.sent(run).values()) <= 41
 
 
 def test_a_region_without_workers_is_left_and_the_others_go_on(world: World, tmp_path: Path) -> None:
@@ -181,7 +224,9 @@ def test_a_region_without_workers_is_left_and_the_others_go_on(world: World, tmp
     assert "no worker in region us for 0.5 s" in told
     conditions = json.loads((run / "run.json").read_text())
     assert (conditions["status"], conditions["stopped_by"]) == ("partial", "workers")
-    assert Counter(one["region"] for one in lines(run / "events.jsonl"))["eu"] == 10
+    there = lines(run / "events.jsonl")
+    assert Counter(one["region"] for one in there)["eu"] == 10
+    assert {one["worker"] for one in there if one["outcome"] == "unknown"} <= {"leaving"}
 
     # A worker of that region comes, and the run goes on: with the regions that began it.
     world.add("replacement", "us")
