@@ -34,7 +34,7 @@ def run_of(regions: tuple[str, ...], blocks: int = 24) -> Run:
 def two(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     folder = run_of(("eu", "us")).write(tmp_path_factory.mktemp("regions") / "run")
     write_report(folder)
-    return read_summary(folder)
+    return read_summary(folder / "summary.json")
 
 
 def test_every_region_has_cells_of_its_own_and_they_say_so(two: Summary) -> None:
@@ -58,7 +58,7 @@ def test_the_region_is_among_what_explains_the_spread(two: Summary) -> None:
 def test_one_region_is_what_all_jobs_share_and_no_part_of_a_label(tmp_path: Path) -> None:
     folder = run_of(("eu",)).write(tmp_path / "run")
     write_report(folder)
-    summary = read_summary(folder)
+    summary = read_summary(folder / "summary.json")
     assert {row.shape for row in summary.cells} == {"low", "medium"}
     assert "region eu" in (folder / "report.html").read_text()
 
