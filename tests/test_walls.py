@@ -42,7 +42,8 @@ ARROWS: dict[str, set[str]] = {
     "plan": {"scenario"},
     "wire": set(),
     "routes": {"scenario", "wire"},
-    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
+    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats", "sweeping"},
+    "sweeping": set(),
     "cluster": {"scenario", "plan", "run", "wire"},
     "selftest": {"routes", "wire"},
     "frame": set(),
@@ -61,7 +62,7 @@ ARROWS: dict[str, set[str]] = {
     "sanitizer": set(),
     "export": {"frame"},
     "simulator": set(),
-    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats"},
+    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats", "sweeping"},
     "__main__": {"cli"},
     # Public names, each got from its room when it is first asked for: `import harness` itself loads nothing.
     "__init__": {"api"},

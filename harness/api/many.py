@@ -31,13 +31,13 @@ def query_runs(path: str | os.PathLike[str], query: str, /, *, memory: str = "1G
 
     files = _files(Path(path))
     with tempfile.TemporaryDirectory(prefix="harness-") as spill:
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": spill,
-            "preserve_insertion_order": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
         }
         try:
             with duckdb.connect(":memory:", config=config) as connection:

@@ -155,7 +155,7 @@ class _Drive:
                     )
                     sender = ClusterSender(setting, fleet, self._cluster.patience_s, images)
                     pacing = Pacing.of(scenario, clock)
-                    runner = Runner(setting, journal, budget, progress, pacing, stopper, sender)
+                    runner = Runner(setting, journal, budget, progress, pacing, stopper, sender=sender)
                     ending = await runner.run(plan.jobs, resend_unknown=options.resend_unknown)
                     while options.resend_unknown and sender.lost and ending.stopped_by is None:
                         again, sender.lost = set(sender.lost), []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,6 +53,7 @@ class Runner:
         progress: RunProgress,
         pacing: Pacing,
         stopper: Stopper | None = None,
+        heard: Callable[[JobEvent], None] = lambda _: None,
         sender: Sender | None = None,
     ) -> None:
         self._setting = setting
@@ -62,6 +63,7 @@ class Runner:
         self._pacing = pacing
         self._stopper = stopper
         self._sender = sender or Here(setting)
+        self._heard = heard  # told of every job that is over, as it ends
         self._draining = False
         self._ending = Ending()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -184,6 +186,7 @@ class Runner:
         self._budget.settle(reserved, event.cost_usd)
         self._progress.finished(event)
         self._tell(event)
+        self._heard(event)
         given_up = self._pacing.over(job, event, len(self._tasks) - 1)
         if given_up is not None:
             self._progress.say(
@@ -213,6 +216,11 @@ class Runner:
         with suppress(TimeoutError):
             async with asyncio.timeout(here_s):
                 await self._changed.wait()
+
+    def enough(self) -> None:
+        """Send nothing more; what is in flight is waited for. The run counts as whole."""
+        self._draining = True
+        self._changed.set()
 
     def _stop(self, by: str, message: str) -> None:
         self._draining = True

@@ -110,7 +110,7 @@ def run_scenario(
     refusal = plan.over_budget()
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
-    before = _earlier(options.run_dir, scenario, plan)
+    before = earlier(options.run_dir, scenario, plan.regions)
     if before is not None and before.load is not None and before.load != scenario.load.shape():
         raise UsageProblem(
             f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
@@ -120,7 +120,7 @@ def run_scenario(
     run_dir = options.run_dir or Path("reports") / run_id
     clock = WorldClock(options.time_scale or scenario.time_scale)
     with Journal(run_dir) as journal:
-        conditions = before or _conditions(scenario, plan, run_id, clock)
+        conditions = before or conditions_of(scenario, plan, run_id, clock)
         conditions = msgspec.structs.replace(conditions, status="running", stopped_by=None, finished_at=None)
         write_conditions(run_dir, conditions)
         _copy_layers(scenario, run_dir)
@@ -283,7 +283,7 @@ async def close_lanes(setting: Setting) -> None:
         await lane.route.aclose()
 
 
-def _earlier(run_dir: Path | None, scenario: Scenario, plan: Plan) -> RunConditions | None:
+def earlier(run_dir: Path | None, scenario: Scenario, regions: tuple[str, ...] = ()) -> RunConditions | None:
     """The conditions of the run that this directory already holds, if it is this scenario's."""
     if run_dir is None or not (run_dir / CONDITIONS_FILE).exists():
         return None
@@ -293,15 +293,16 @@ def _earlier(run_dir: Path | None, scenario: Scenario, plan: Plan) -> RunConditi
             f"{run_dir}: holds a run of another scenario or of another version of {scenario.source}; "
             "give another --out, or bring the file back to what it was to go on"
         )
-    if before.regions != plan.regions:
+    if before.regions != regions:
         raise UsageProblem(
             f"{run_dir}: holds a run measured by {_listed(before.regions)}, and this one would be by "
-            f"{_listed(plan.regions)}; give another --out, or the same --dask and --region to go on"
+            f"{_listed(regions)}; give another --out, or the same --dask and --region to go on"
         )
     return before
 
 
-def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+    """What is known of a run before it begins."""
     now = datetime.now().astimezone()
     return RunConditions(
         run_id=run_id,

@@ -76,7 +76,7 @@ def test_the_pause_is_what_the_answer_asks_for(headers: dict[str, str], seconds:
     ("attempt", "why"),
     [
         (refused("Request too large for gpt-image-2 … Limit 0, Requested 1."), "limit_0"),
-        (refused("Request too large for gpt-image-2 on input-images per min: Limit 5, Requested 6."), "request_too_large"),
+        (refused("Request too large on input-images per min: Limit 5, Requested 6."), "request_too_large"),
         (refused(code="insufficient_quota"), "insufficient_quota"),
         (refused(code="project_spend_limit_exceeded"), "project_spend_limit_exceeded"),
         (refused(code="billing_hard_limit_reached", status=400), "billing_hard_limit_reached"),

@@ -171,6 +171,29 @@ def test_a_quota_that_is_used_up_is_asked_once(tmp_path: Path, harness: Harness)
     assert len(lines(tmp_path / "run" / "backend.jsonl")) == 1
 
 
+def test_retries_are_paid_out_of_the_budget_and_never_beyond_it(tmp_path: Path, harness: Harness) -> None:
+    path = scenario_file(
+        tmp_path, "{concurrency: 4, breaker: null}", repeats=10, simulator="faults: [{fault: '500', share: 0.6}]",
+        more="retry: {max_retries: 5, base_s: 1s}\nbudget: {usd: 0.09}",
+    )  # fmt: skip
+    told = run(harness, tmp_path, path)
+    found = events(tmp_path)
+    orders = sum(len(event["attempts"]) for event in found)
+    # By the API's own record: a failure of the server may have been billed, so every order counts.
+    assert orders == len(lines(tmp_path / "run" / "backend.jsonl"))
+    each = json.loads(harness("plan", path, "--format", "json").stdout)["jobs"][0]["estimate_usd"]
+    assert orders > 0.09 / each - 3, "the budget is what ended the retries"
+    assert orders * each <= 0.09
+    assert sum(event["cost_usd"] for event in found) <= 0.09
+    assert told["load"]["retries_refused"] > 0
+    again = [event for event in found if event["retry_count"]]
+    assert again
+    for event in again:
+        assert event["earlier_attempts_usd"] == pytest.approx(event["retry_count"] * each)
+    report = harness("report", tmp_path / "run").stdout
+    assert "ordered again by our own retry" in report
+
+
 def test_the_same_directory_goes_on_with_the_same_load_only(tmp_path: Path, harness: Harness) -> None:
     path = scenario_file(tmp_path, "{concurrency: 2}", repeats=2)
     run(harness, tmp_path, path)
