@@ -171,7 +171,7 @@ def test_retries_of_all_workers_share_one_budget_and_their_apis_records_come_hom
 
 
 def test_a_killed_worker_loses_no_finished_job_and_nothing_is_sent_twice(world: World, tmp_path: Path) -> None:
-    scenario, run = world.scenario(tmp_path, repeats=20, jobs=41), tmp_path / "run"
+    scenario, run = world.scenario(tmp_path, repeats=14, jobs=29), tmp_path / "run"
     process = world.start(scenario, "--out", run, "--region", "eu")
     wait_for(run / "events.jsonl", 8, process)
     world.add("second", "eu", wait=False)
@@ -183,7 +183,7 @@ def test_a_killed_worker_loses_no_finished_job_and_nothing_is_sent_twice(world: 
 
     events = lines(run / "events.jsonl")
     assert json.loads((run / "run.json").read_text())["status"] == "complete"
-    assert len({one["job_id"] for one in events}) == len(events) == 40
+    assert len({one["job_id"] for one in events}) == len(events) == 28
     assert all(one in events for one in before.values())  # what was finished stays as it was
     unknown = [one for one in events if one["outcome"] == "unknown"]
     assert {one["worker"] for one in unknown} <= {"doomed"}
@@ -196,8 +196,8 @@ def test_a_killed_worker_loses_no_finished_job_and_nothing_is_sent_twice(world: 
     # Asked for, what nobody saw is sent again, as far as the budget goes, which all share.
     again = world.run(scenario, "--out", run, "--resend-unknown", "--region", "eu")
     sent = sum(world.sent(run).values())
-    assert len(lines(run / "sends.jsonl")) == 41 == sent
-    assert ("budget of 41 jobs reached" in again) == (len(unknown) > 1)
+    assert len(lines(run / "sends.jsonl")) == 29 == sent
+    assert ("budget of 29 jobs reached" in again) == (len(unknown) > 1)
 
     # Asked for from the start, the run itself ends with an answer for every job.
     world.cluster.wait_for("second")
@@ -209,9 +209,9 @@ def test_a_killed_worker_loses_no_finished_job_and_nothing_is_sent_twice(world: 
     jobs, _ = load_frame(run / "events.jsonl")  # of a job that was sent again the later event counts
     unseen = [one["job_id"] for one in lines(run / "events.jsonl") if one["outcome"] == "unknown"]
     assert len(unseen) >= 1
-    assert len(jobs) == 40
-    assert list(jobs["outcome"]).count("image") >= 40 - len(unseen) + 1  # as far as the budget goes
-    assert sum(world.sent(run).values()) <= 41
+    assert len(jobs) == 28
+    assert list(jobs["outcome"]).count("image") >= 28 - len(unseen) + 1  # as far as the budget goes
+    assert sum(world.sent(run).values()) <= 29
 
 
 def test_a_region_without_workers_is_left_and_the_others_go_on(world: World, tmp_path: Path) -> None:
