@@ -16,7 +16,7 @@ WAIST = {
     "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
     "salt", "loads", "journal_lines",
 }  # fmt: skip
-MEASURE = {"scenario", "plan", "run", "routes", "wire", "drills", "watching"}
+MEASURE = {"scenario", "plan", "run", "routes", "wire", "drills", "cluster", "watching"}
 READ = {
     "frame", "ingest", "diagnosis", "report", "packet", "sanitizer", "compare", "api", "rating", "gallery", "recommend",
     "export", "history",
@@ -45,6 +45,7 @@ ARROWS: dict[str, set[str]] = {
     "run": {"scenario", "plan", "routes", "wire", "simulator", "stats", "sweeping"},
     "sweeping": set(),
     "drills": {"scenario", "plan", "policies", "run", "simulator", "stats", "wire"},
+    "cluster": {"scenario", "plan", "run", "wire"},
     "selftest": {"routes", "wire"},
     "frame": set(),
     "ingest": {"frame"},  # our own runs among other people's logs

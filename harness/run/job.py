@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,8 @@ from harness.wire.clock import WorldClock
 from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace
+
+MayRetry = Callable[[Attempt], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ async def run_job(
     in_flight: int,
     *,
     scheduled_ns: int | None = None,
-    may_retry: Callable[[Attempt], bool] = lambda _: True,
+    may_retry: MayRetry | None = None,
 ) -> JobEvent:
     """Send one job, with its retries, and say what became of it. Never raises for what a provider does.
 
@@ -124,7 +126,7 @@ async def run_job(
         if exchange.cancelled:
             break
         pause_s = setting.retry.pause_s(attempt, now=datetime.now(UTC), dice=dice)
-        if pause_s is None or not may_retry(attempt):
+        if pause_s is None or (may_retry is not None and not await may_retry(attempt)):
             break
         reason = setting.retry.reason(attempt)
         try:
