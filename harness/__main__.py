@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from harness.errors import HarnessError
@@ -29,6 +30,12 @@ def main() -> None:
         # The reader of our output went away (| head): that is its right.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"harness: {where}no room to write ({error.strerror}); free some space and try again", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.events import Attempt, JobEvent
 from harness.kept import image_name
 from harness.plan import Job
@@ -28,6 +29,9 @@ from harness.wire.clock import WorldClock
 from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace
+
+
+IMAGES_NOT_KEPT = "images_not_kept"
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,18 @@ async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
         except asyncio.CancelledError:
             break
     ended_ns = exchanges[-1].trace.ended_ns or zero_ns
+    notes: list[str] = []
+    # What was paid for is told whatever becomes of the rest: an image or a link that finds no place is a note.
     if setting.images_dir is not None:
-        await asyncio.to_thread(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
+        try:
+            await asyncio.to_thread(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
+        except OSError:
+            notes.append(IMAGES_NOT_KEPT)
     if setting.link_check_s:
-        await asyncio.to_thread(_remember_links, setting, lane, job, exchanges[-1])
+        try:
+            await asyncio.to_thread(_remember_links, setting, lane, job, exchanges[-1])
+        except HarnessError:
+            notes.append("links_not_kept")
     return make_event(
         facts,
         exchanges,
@@ -133,6 +145,7 @@ async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
         clock=setting.clock,
         host_lag_ns=setting.lag.worst_ns(zero_ns, ended_ns),
         retry_reason=reason,
+        notes=(*notes, *setting.lag.notes(zero_ns, ended_ns)),
     )
 
 
@@ -229,4 +242,9 @@ def _keep(folder: Path, job_id: str, images: tuple[Decoded, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         if image.data and image.check.format:
-            (folder / image_name(job_id, index, image.check.format)).write_bytes(image.data)
+            path = folder / image_name(job_id, index, image.check.format)
+            try:
+                path.write_bytes(image.data)
+            except OSError:
+                path.unlink(missing_ok=True)  # half a picture is none
+                raise

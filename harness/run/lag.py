@@ -1,4 +1,4 @@
-"""How late our own event loop runs: the measurement's own error bar."""
+"""How late our own event loop runs, and what became of the host's clocks: the measurement's own error bar."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 
+from harness.run.hostwatch import HostNote, HostWatch
 from harness.wire.clock import WorldClock
 
 TICK_S = 0.02
@@ -16,8 +17,9 @@ KEPT = 20_000
 class LagMeter:
     """A ticker that notes how much later than planned it was woken. Use as an async context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: HostWatch | None = None) -> None:
         self._late: deque[tuple[int, int]] = deque(maxlen=KEPT)
+        self._host = HostWatch() if host is None else host
 
     async def __aenter__(self) -> LagMeter:
         self._task = asyncio.create_task(self._tick())
@@ -35,6 +37,12 @@ class LagMeter:
             now = WorldClock.now_ns()
             if now - due > WORTH_KEEPING_NS:
                 self._late.append((now, now - due))
+            self._host.look()
+
+    def notes(self, start_ns: int, end_ns: int) -> tuple[HostNote, ...]:
+        """What happened to the host's clocks while [start, end] lay under it."""
+        self._host.look()
+        return self._host.notes(start_ns, end_ns)
 
     def worst_ns(self, start_ns: int, end_ns: int) -> int:
         """The largest lateness noticed while [start, end] lay under it, in ns of this machine; 0 when below 1 ms."""

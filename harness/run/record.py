@@ -49,8 +49,9 @@ def make_event(
     clock: WorldClock,
     host_lag_ns: int,
     retry_reason: str | None,
+    notes: Sequence[str] = (),
 ) -> JobEvent:
-    """The event of a job that is over."""
+    """The event of a job that is over. `notes` are those of the host, beside those of the answer."""
     last, final, answer = attempts[-1], exchanges[-1], exchanges[-1].answer
     checks = tuple(image.check for image in final.images)
     outcome = outcome_of(final, last.ended, facts.job.cell.n)
@@ -59,9 +60,9 @@ def make_event(
     if last.cache_hit:
         cost_usd, basis = 0.0, "not_billed"
     clocks: dict[str, Any] = {**job_clocks(attempts)}
-    notes = list(answer.notes)
+    told = [*answer.notes, *notes]
     if final.images and len(final.images) != facts.job.cell.n:
-        notes.append("image_count_differs")
+        told.append("image_count_differs")
     return JobEvent(
         **_shape(facts),
         time_scale=clock.time_scale,
@@ -92,7 +93,7 @@ def make_event(
         usage=answer.usage,
         cost_usd=cost_usd,
         cost_basis=basis,
-        notes=tuple(notes),
+        notes=tuple(told),
         attempts=tuple(attempts),
     )
 

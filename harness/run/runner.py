@@ -13,8 +13,8 @@ from harness.errors import UsageProblem
 from harness.events import JobEvent
 from harness.plan import Job
 from harness.run.budget import Budget
-from harness.run.job import Setting, run_job
-from harness.run.journal import Journal, Send
+from harness.run.job import IMAGES_NOT_KEPT, Setting, run_job
+from harness.run.journal import DiskFull, Journal, Send
 from harness.run.progress import RunProgress
 from harness.run.record import unknown_event
 
@@ -126,23 +126,29 @@ class Runner:
                 self._ending.stopped_by = "budget"
                 self._ending.message = refusal
                 return
-            event = await self._one(job, estimate)
+            try:
+                event = await self._one(job, estimate)
+            except DiskFull as full:  # before it was sent: what is in flight is waited for and recorded
+                self._draining, self._ending.stopped_by, self._ending.message = True, "disk", str(full)
+                return
             if event.outcome == "cancelled":
                 return
 
     async def _one(self, job: Job, estimate: float | None) -> JobEvent:
-        self._budget.reserve(estimate)
-        self._in_flight += 1
-        self._ending.sent += 1
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
         # Before the first byte goes out: a job that may be billed is never unknown to the journal.
         self._journal.send(Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1)))
+        self._budget.reserve(estimate)
+        self._in_flight += 1
+        self._ending.sent += 1
         try:
             event = await run_job(self._setting, job, self._in_flight)
         finally:
             self._in_flight -= 1
         self._check_scale(event)
         self._journal.finish(event)
+        if IMAGES_NOT_KEPT in event.notes:
+            self._journal.found_full()
         self._budget.settle(estimate, event.cost_usd)
         self._progress.finished(event)
         self._tell(event)
