@@ -63,16 +63,13 @@ def test_events_may_be_cut_at_every_byte_and_no_finished_job_is_lost_or_sent_aga
         with Journal(tmp_path) as journal:
             assert journal.finished == {"j1", "j2", "j3"} & {f"j{n}" for n in range(1, count + 1)}, cut
             assert journal.on_their_way == {"j1", "j2", "j3"} - journal.finished, cut
-            journal.finish(event("j9"))
-        kept, bad = read_events(tmp_path / "events.jsonl")
-        assert not bad, cut
-        assert [one.job_id for one in kept] == [f"j{n}" for n in range(1, count + 1)] + ["j9"], cut
+            assert {one.job_id for one in journal.finished_events()} == journal.finished, cut
         data = (tmp_path / "events.jsonl").read_bytes()
-        assert data.startswith(b"".join(lines[:count])), cut
         # What is set aside is there to be looked at: no byte is thrown away.
         rest = events[:cut][len(b"".join(lines[:count])) :]
         aside = (tmp_path / "torn.txt").read_bytes() if (tmp_path / "torn.txt").exists() else b""
         assert (journal.torn_lines, aside) == ((1, b"events.jsonl: " + rest + b"\n") if rest else (0, b"")), cut
+        assert data == b"".join(lines[:count]), cut  # the next line begins where a line begins
 
 
 def test_sends_may_be_cut_at_every_byte_and_only_a_job_that_never_went_out_is_free_to_go(tmp_path: Path) -> None:
