@@ -20,7 +20,7 @@ TIMEOUT_LAYERS = {"abort": "browser.abort", "poll": "client.poll"}
 LONGEST_INPUT_CHECK_MS = 10_000.0
 
 # Statuses with which the API refuses before it does any work: nothing is generated, so nothing is billed.
-REFUSED = frozenset({400, 401, 402, 403, 404, 413, 415, 422, 429})
+REFUSED = frozenset({301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 413, 415, 422, 429})
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,8 @@ def outcome_of(exchange: Exchange, ended: Ended, asked_n: int) -> Outcome:
         return "cancelled"
     if trace.http_status is None and trace.request_sent_ns is None and trace.bytes_down == 0:
         return "unreachable"
-    if answer.error is not None or (status or 0) >= 400:
+    # A redirect is not followed: a key is for the address that it was given for, and for no other.
+    if answer.error is not None or (status or 0) >= 300:
         return "error"
     if exchange.images:
         checks: list[ImageCheck] = [image.check for image in exchange.images]
