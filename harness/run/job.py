@@ -30,7 +30,6 @@ from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace
 
-
 IMAGES_NOT_KEPT = "images_not_kept"
 
 
@@ -179,8 +178,11 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
     answer, images = Answer(), tuple[Decoded, ...]()
     if not cancelled:
         keep = setting.images_dir is not None
-        async with setting.interpreting:
-            answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job, keep=keep)
+        try:
+            async with setting.interpreting:
+                answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job, keep=keep)
+        except asyncio.CancelledError:  # its marks are kept; what it brought was not looked at any more
+            cancelled = True
     if setting.link_check_s:
         link_sha256 = {leg.link: _sha256(leg) for leg in trace.legs if leg.kind == "download"}
     for one in trace.all_traces():

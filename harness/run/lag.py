@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 
 from harness.run.hostwatch import HostNote, HostWatch
@@ -27,8 +26,10 @@ class LagMeter:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        # Not awaited itself: its cancellation and ours could not be told apart, and a Ctrl-C here would be lost.
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
 
     async def _tick(self) -> None:
         while True:

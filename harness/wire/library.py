@@ -73,9 +73,7 @@ def _through(proxy: str, context: ssl.SSLContext, settings: dict[str, Any]) -> h
         scheme=named.url.raw_scheme, host=named.url.raw_host, port=named.url.port, target=named.url.raw_path
     )
     secured = context if named.url.scheme == "https" else None
-    return httpcore.AsyncHTTPProxy(
-        proxy_url=where, proxy_auth=named.raw_auth, proxy_ssl_context=secured, **settings
-    )
+    return httpcore.AsyncHTTPProxy(proxy_url=where, proxy_auth=named.raw_auth, proxy_ssl_context=secured, **settings)
 
 
 class _StampedStream(httpx.AsyncByteStream):

@@ -89,7 +89,9 @@ def squid(folder: Path) -> Iterator[None]:
     (folder / "check").chmod(0o755)
     config = folder / "squid.conf"
     config.write_text(
-        CONFIG.format(open=OPEN, locked=LOCKED, folder=folder, log=log / "access.log", user="cache_effective_user proxy")
+        CONFIG.format(
+            open=OPEN, locked=LOCKED, folder=folder, log=log / "access.log", user="cache_effective_user proxy"
+        )
     )
     program = shutil.which("squid") or ""
     command = [program, "-N", "-n", "rigproxy", "-d", "1", "-f", str(config)]

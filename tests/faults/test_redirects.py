@@ -38,7 +38,9 @@ KINDS: dict[str, tuple[str, Any]] = {
 }
 
 
-def redirected(kind: str, call: Any, status: int, options: Any = None, where: str = "localhost") -> tuple[Told, list[Seen]]:
+def redirected(
+    kind: str, call: Any, status: int, options: Any = None, where: str = "localhost"
+) -> tuple[Told, list[Seen]]:
     """One exchange with a server that sends everybody elsewhere; what was seen there."""
 
     async def go() -> tuple[Told, list[Seen]]:

@@ -91,7 +91,9 @@ class Tally:
         return self.seen_twice | self.lost | self.unannounced | self.finished_twice
 
 
-def kill_and_resume(folder: Path, kills: int, *, seed: int, jobs: int, time_scale: float, concurrency: int = 4) -> Tally:
+def kill_and_resume(
+    folder: Path, kills: int, *, seed: int, jobs: int, time_scale: float, concurrency: int = 4
+) -> Tally:
     """Kill one run so many times, let it come to its end, and hold it against the embedded API's log."""
     run, tally, dice = folder / "run", Tally(), random.Random(seed)
     with embedded_api(folder, time_scale) as entries:
