@@ -1,8 +1,8 @@
 """What happened to the host's clocks while a job was under way: it slept, or somebody set the wall clock.
 
-Three clocks tell them apart. CLOCK_BOOTTIME goes on while a host sleeps and CLOCK_MONOTONIC does not (clock_gettime(2)),
-so their difference grows by the sleep; CLOCK_REALTIME minus CLOCK_BOOTTIME moves when the wall clock is set, and only
-then. Durations of ours are monotonic: a step cannot reach them, and a sleep is missing in them.
+Three clocks tell them apart. CLOCK_BOOTTIME goes on while a host sleeps and CLOCK_MONOTONIC does not
+(clock_gettime(2)), so their difference grows by the sleep; CLOCK_REALTIME minus CLOCK_BOOTTIME moves when the wall
+clock is set, and only then. Durations of ours are monotonic: a step cannot reach them, and a sleep is missing in them.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ process. Before a job goes out there is room for its event (`harness.run.room`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -105,7 +106,8 @@ class Journal:
         """Why nothing more may be sent: the disk was found full. None: all is well."""
         if not self._room.full:
             return None
-        return f"{self.run_dir}: the disk is full (No space left on device); what was in flight is recorded, nothing more was sent"
+        told = "what was in flight is recorded, nothing more was sent"
+        return f"{self.run_dir}: the disk is full ({os.strerror(errno.ENOSPC)}); {told}"
 
     def send(self, send: Send) -> None:
         """Say that a job is about to go out. When this returns there is room for its event as well.

@@ -54,9 +54,11 @@ async def look_up(host: str, port: int) -> Found:
         found: Found | OSError
         try:
             rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            addresses = list(dict.fromkeys((int(family), tuple(address)) for family, _, _, _, address in rows))
+            addresses: list[tuple[int, tuple[str | bytes | int, ...]]] = [
+                (int(family), tuple(address)) for family, _, _, _, address in rows
+            ]
             # In the thread: a callback on the loop would be late by whatever else the loop is doing.
-            found = Found(addresses, WorldClock.now_ns())
+            found = Found(list(dict.fromkeys(addresses)), WorldClock.now_ns())
         except UnicodeError as error:  # a label that is no name at all
             found = socket.gaierror(socket.EAI_NONAME, str(error))
         except OSError as error:

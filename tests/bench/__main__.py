@@ -28,6 +28,8 @@ def main() -> int:
         "Blind ratings": ["tests.bench.ratings", *(["--trials", "50"] if options.quick else [])],
         "Stopping early": ["tests.bench.stopping", *(["--trials", "50"] if options.quick else [])],
         "Sanitizer": ["tests.bench.sanitizing", *(["--megabytes", "1"] if options.quick else [])],
+        "Kills": ["tests.bench.kills", *(["--kills", "10"] if options.quick else [])],
+        "Endurance": ["tests.bench.soak", *(["--hours", "1", "--only", "soak"] if options.quick else [])],
         "Start": ["tests.bench.start"],
     }
     pages = [HEAD]

@@ -70,7 +70,7 @@ def look(began: float) -> Look:
     memory = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES / 1e6
     return Look(
         round(time.monotonic() - began, 1),
-        len(os.listdir("/proc/self/fd")),
+        len(list(Path("/proc/self/fd").iterdir())),
         sum(len(asyncio.all_tasks(loop)) for loop in loops),
         threading.active_count(),
         round(memory, 1),

@@ -69,7 +69,8 @@ def test_a_socks_proxy_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatc
         environment_proxy("https://images.example/v1")
 
 
-def test_nothing_of_a_proxys_password_is_kept(told: Told, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.usefixtures("told")
+def test_nothing_of_a_proxys_password_is_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
     (folder,) = tmp_path_factory.getbasetemp().glob("proxies?")
     for run in ("good", "refused"):
         for path in Path(folder / run).rglob("*"):

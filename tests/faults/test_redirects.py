@@ -16,8 +16,9 @@ import trustme
 
 from harness.routes import make_route
 from harness.routes.base import Picture, Target
+from harness.run.attempt import Exchange
 from harness.run.record import outcome_of
-from harness.scenario.families import AzureOptions, ResponsesOptions
+from harness.scenario.families import AzureOptions, BrowserOptions, ResponsesOptions
 from tests.routes.recorder import CALL, KEY, Seen, Told, ask, one, recording, reply
 from tests.routes.tasking import options as task_options
 
@@ -124,8 +125,38 @@ def test_https_does_not_become_http(tmp_path: Path) -> None:
 
 
 def test_a_redirect_is_an_error_answer_and_no_success_without_an_image() -> None:
-    from harness.run.attempt import Exchange
-
     told, _ = redirected("images", CALL, 307)
     exchange = Exchange(1, "c", told.trace, told.failure, False, told.answer, ())
     assert outcome_of(exchange, "complete", 1) == "error"
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium")
+@pytest.mark.parametrize("headers", [{}, {"X-Team-Token": "planted"}], ids=["key alone", "with a header of its own"])
+def test_a_page_takes_no_key_to_another_origin(headers: dict[str, str]) -> None:
+    everybody = {
+        "access_control_allow_origin": "*",
+        "access_control_allow_headers": "content-type, authorization, x-team-token, x-client-request-id",
+    }
+
+    async def go() -> tuple[Told, list[Seen]]:
+        async with recording(lambda _: reply({"data": []}, **everybody)) as other:
+
+            def say(seen: Seen) -> bytes:
+                if seen.method == "POST":
+                    return reply({}, 307, location=f"http://localhost:{other.port}/elsewhere")
+                return reply("<!doctype html>", kind="text/html")
+
+            async with recording(say) as first:
+                page = BrowserOptions(path="/v1/images/generations")
+                (told,) = await ask(first, "browser", options=page, headers=headers, base="")
+                (asked,) = [one for one in first.seen if one.method == "POST"]
+                assert asked.all("authorization") == [f"Bearer {KEY}"]
+            return told, other.seen
+
+    told, elsewhere = asyncio.run(go())
+    assert KEY not in repr(elsewhere)
+    assert "planted" not in repr(elsewhere)
+    # A header that the browser would take along keeps it from going at all.
+    assert [one.method for one in elsewhere] == ([] if headers else ["OPTIONS", "POST"])
+    assert told.trace.http_status == (307 if headers else 200)

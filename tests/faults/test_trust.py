@@ -1,4 +1,4 @@
-"""TLS verification stays on: whatever is wrong with a certificate, nothing of the request goes out, and it is said why."""
+"""TLS verification stays on: whatever is wrong with a certificate, no byte of a request goes out, and why is told."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -86,3 +87,19 @@ def test_a_run_on_a_disk_that_is_full_from_the_start_sends_nothing(tmp_path: Pat
     assert done.returncode == 1, done.stderr
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_hour_of_jobs_in_virtual_time_leaves_nothing_behind() -> None:
+    command = [sys.executable, "-m", "tests.bench.soak", "--hours", "0.6", "--scale", "600", "--only", "soak", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    looks = told["looks"]
+    half = looks[len(looks) // 2 :]
+    assert set(told["outcomes"]) == {"image"}
+    assert told["world_hours"] > 0.4
+    assert max(one["files"] for one in half) <= 30  # four jobs at once, and not one more for every job that was
+    assert max(one["tasks"] for one in half) <= 16
+    assert max(one["threads"] for one in looks) <= 16
+    assert told["after"]["tasks"] == 0
+    assert told["after"]["files"] <= 12
