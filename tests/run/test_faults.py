@@ -103,3 +103,30 @@ def test_an_hour_of_jobs_in_virtual_time_leaves_nothing_behind() -> None:
     assert max(one["threads"] for one in looks) <= 16
     assert told["after"]["tasks"] == 0
     assert told["after"]["files"] <= 12
+
+
+def test_a_picture_that_finds_no_place_costs_no_event_and_stops_the_sending(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare here")
+    run = tmp_path / "run"
+    (run / "images").mkdir(parents=True)
+    with embedded_api(tmp_path, 200) as entries:
+        file = scenario(tmp_path, entries["direct"], jobs=12, concurrency=2)
+        command = f"{sys.executable} -m harness run {file} --out {run} --quiet --time-scale 200 --keep-images"
+        script = f"mount -t tmpfs -o size=100k none {run}/images && {command}; code=$?; ls {run}/images; exit $code"
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", script],
+            cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no file system of our own can be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 1, done.stderr
+    assert "disk is full" in done.stderr
+    events = lines(run / "events.jsonl")
+    assert 0 < len(events) < 12
+    assert {one["job_id"] for one in events} == {one["job_id"] for one in lines(run / "sends.jsonl")}
+    assert {one["outcome"] for one in events} == {"image"}
+    without = [one for one in events if "images_not_kept" in one["notes"]]
+    assert without
+    pictures = [name for name in done.stdout.split() if name.endswith(".jpg") or name.endswith(".jpeg")]
+    assert len(pictures) == len(events) - len(without)
