@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from harness.errors import HarnessError, UsageProblem
+from harness.loads import ClosedRoute, LoadResult, LoadShape
 
 EVENTS_FILE = "events.jsonl"
 CONDITIONS_FILE = "run.json"
@@ -253,6 +254,9 @@ class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     caps: Caps = Caps()
     retries: int = 0
     concurrency: int = 1
+    load: LoadShape | None = None  # null: of a run before there were shapes
+    load_result: LoadResult | None = None
+    closed_routes: tuple[ClosedRoute, ...] = ()
     budget_usd: float | None = None
     budget_jobs: int | None = None
     objectives: tuple[Objective, ...] = ()

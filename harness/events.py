@@ -11,8 +11,6 @@ An event holds no key, cookie, authorization, image or (unless the scenario reco
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -314,8 +312,9 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     resolved_quality: str | None = None
     resolved_format: str | None = None
     usage: Usage | None = None
-    cost_usd: float | None = None
-    cost_basis: CostBasis = "estimate"
+    cost_usd: float | None = None  # of all attempts
+    cost_basis: CostBasis = "estimate"  # of the last attempt
+    earlier_attempts_usd: float | None = None  # of the cost: what attempts before the last may have been billed
     notes: tuple[str, ...] = ()  # fixed words of ours, never text from the wire
     attempts: tuple[Attempt, ...] = ()
 
@@ -341,7 +340,6 @@ class LinkCheck(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", ta
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(JobEvent)
-_any_decoder = msgspec.json.Decoder(JobEvent | LinkCheck)
 
 
 def to_line(event: JobEvent | LinkCheck) -> bytes:
@@ -357,52 +355,6 @@ def from_line(line: bytes | str) -> JobEvent:
         msgspec.DecodeError: the line is not JSON (a torn last line, say).
     """
     return _decoder.decode(line)
-
-
-class BadLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that could not be read, set aside and never silently dropped."""
-
-    line: int
-    reason: str
-
-
-def read_events(path: Path) -> tuple[list[JobEvent], list[BadLine]]:
-    """Every event of a journal, and every line that is not one (with its number and the reason)."""
-    events: list[JobEvent] = []
-    bad: list[BadLine] = []
-    for number, result in iter_events(path):
-        if isinstance(result, JobEvent):
-            events.append(result)
-        else:
-            bad.append(BadLine(line=number, reason=result))
-    return events, bad
-
-
-def iter_events(path: Path) -> Iterator[tuple[int, JobEvent | str]]:
-    """Yield (line number, event or the reason why the line is not one). Later checks of links are passed over."""
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                found = _any_decoder.decode(line)
-                if isinstance(found, JobEvent):
-                    yield number, found
-            except msgspec.ValidationError as error:
-                yield number, f"not a job event: {error}"
-            except msgspec.DecodeError:
-                torn = "torn line (the writer was stopped)" if not line.endswith(b"\n") else "not JSON"
-                yield number, torn
-
-
-def read_link_checks(path: Path) -> list[LinkCheck]:
-    """Every later check of a link that a journal holds."""
-    found: list[LinkCheck] = []
-    with path.open("rb") as lines:
-        for line in lines:
-            if b'"link_check"' in line[:64] and line.endswith(b"\n"):  # the last one may be under way
-                found.append(msgspec.json.decode(line, type=LinkCheck))
-    return found
 
 
 def json_schema() -> dict[str, Any]:

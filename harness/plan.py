@@ -8,10 +8,12 @@ compared in pairs by block.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+from harness.loads import LoadShape
 from harness.prices import PriceEstimate, estimate
 from harness.scenario.cells import Cell
 from harness.scenario.estimates import DEFAULT_PROFILE, cut, expect, profile_named
@@ -58,7 +60,7 @@ class Plan:
     cells: tuple[CellPlan, ...]
     jobs: tuple[Job, ...]
     blocks: int
-    concurrency: int
+    load: LoadShape
     time_scale: float
     simulated: bool  # every route is answered by the embedded API: the USD are play money
     cost_usd: float | None  # None when the API decides what a cell costs, or its price is not known
@@ -113,7 +115,8 @@ class Plan:
             "model": self.model,
             "profile": self.profile,
             "blocks": self.blocks,
-            "concurrency": self.concurrency,
+            "concurrency": self.load.concurrency,
+            "load": self.load.text(),
             "time_scale": self.time_scale,
             "simulated": self.simulated,
             "planned_jobs": len(self.jobs),
@@ -178,7 +181,7 @@ def make_plan(scenario: Scenario, *, profile: str | None = None) -> Plan:
         cells=plans,
         jobs=jobs,
         blocks=scenario.repeats,
-        concurrency=scenario.load.concurrency,
+        load=scenario.load.shape(),
         time_scale=scenario.time_scale,
         simulated=scenario.simulated,
         cost_usd=_total([job.estimate_usd for job in jobs]) if usd is not None else None,
@@ -246,7 +249,21 @@ def _wall_s(scenario: Scenario, plans: Sequence[CellPlan]) -> float | None:
     if total is None:
         return None
     longest = max(value for value in times if value is not None)
-    return max(longest, total * scenario.repeats / scenario.load.concurrency)
+    shape, jobs = scenario.load.shape(), len(plans) * scenario.repeats
+    work = total * scenario.repeats / shape.concurrency if shape.concurrency else 0.0
+    if shape.kind == "rate" and shape.rate_per_s:
+        work = max(work, (jobs - 1) / shape.rate_per_s + longest)
+    if shape.kind == "batch":  # each batch takes about as long as its slowest
+        work = math.ceil(jobs / shape.concurrency) * (longest + shape.gap_s)
+    limits = [
+        60.0 * sum(count(plan.cell) for plan in plans) * scenario.repeats / limit / len(scenario.routes)
+        for limit, count in (
+            (shape.requests_per_minute, lambda _: 1),
+            (shape.images_per_minute, lambda cell: cell.n + cell.reference_images),
+        )
+        if limit is not None
+    ]
+    return max(longest, work, *limits)
 
 
 def _warnings(scenario: Scenario, plans: Sequence[CellPlan]) -> Iterator[str]:

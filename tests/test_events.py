@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-from harness.events import Attempt, JobEvent, Marks, Span, from_line, iter_events, json_schema, to_line
+from harness.events import Attempt, JobEvent, Marks, Span, from_line, json_schema, to_line
+from harness.journal_lines import iter_events
 from harness.metrics import BY_NAME, METRICS, attempt_clocks, job_clocks, phase_reached
 from tests.conftest import ROOT, DemoRun
 

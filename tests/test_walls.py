@@ -14,7 +14,7 @@ PACKAGE = ROOT / "harness"
 
 WAIST = {
     "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
-    "salt",
+    "salt", "loads", "journal_lines",
 }  # fmt: skip
 MEASURE = {"scenario", "plan", "run", "routes", "wire"}
 READ = {
@@ -35,12 +35,15 @@ ARROWS: dict[str, set[str]] = {
     "estimate": set(),
     "evidence": set(),
     "salt": set(),
+    "journal_lines": set(),
+    "loads": set(),
     "chain": set(),
     "scenario": {"chain"},
     "plan": {"scenario"},
     "wire": set(),
     "routes": {"scenario", "wire"},
-    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats"},
+    "run": {"scenario", "plan", "routes", "wire", "simulator", "stats", "sweeping"},
+    "sweeping": set(),
     "selftest": {"routes", "wire"},
     "frame": set(),
     "ingest": {"frame"},  # our own runs among other people's logs
@@ -58,7 +61,7 @@ ARROWS: dict[str, set[str]] = {
     "sanitizer": set(),
     "export": {"frame"},
     "simulator": set(),
-    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats"},
+    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats", "sweeping"},
     "__main__": {"cli"},
     # Public names, each got from its room when it is first asked for: `import harness` itself loads nothing.
     "__init__": {"api"},

@@ -13,8 +13,8 @@ from harness.diagnosis.judge import bare_conditions, judge, judge_run
 from harness.diagnosis.model import DIAGNOSIS_FILE, Diagnosis, read_diagnosis
 from harness.diagnosis.verdicts import Verdicts
 from harness.errors import UsageProblem
-from harness.events import BadLine, read_link_checks
 from harness.frame import load_frame
+from harness.journal_lines import BadLine, read_link_checks
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -18,7 +18,8 @@ from harness.diagnosis.cap_clocks import Jobs
 from harness.diagnosis.model import Diagnosis, JobVerdict
 from harness.diagnosis.verdicts import Verdicts
 from harness.errors import UsageProblem
-from harness.events import BadLine, LinkCheck
+from harness.events import LinkCheck
+from harness.journal_lines import BadLine
 from harness.metrics import BY_NAME
 from harness.report.build import summarize
 from harness.report.jobs import NOT_JUDGED, clock_curve, clock_times, is_in, join_verdicts

@@ -13,6 +13,7 @@ VERBS: dict[str, str] = {
     "ping": "Send one job and draw its waterfall.",
     "plan": "Show matrix, order, time and cost of a scenario; opens no connection.",
     "run": "Run a scenario into a journal, or go on with one.",
+    "sweep": "Find how many requests at a time a route takes without a 429.",
     "chain": "Say which timeouts on a route will cut what, before paying and after.",
     "hops": "Say at which hop of a chain delay or failure appears.",
     "layers": "List, search and explain the layers that are known to give up.",

@@ -41,6 +41,23 @@ def min_effect_option(help_: str) -> Callable[[Any], Any]:
     return click.option("--min-effect", type=Share(), default="5%", show_default=True, help=help_)
 
 
+def allow_option(help_: str) -> Callable[[Any], Any]:
+    """`--allow FIELD`, as often as wanted: what may differ between runs. Handed on as `allow`, a tuple of names."""
+    return click.option("--allow", metavar="FIELD", multiple=True, help=help_)
+
+
+def document_format_option(help_: str) -> Callable[[Any], Any]:
+    """`--format` of a verb whose answer is also worth pasting into a page. Handed on as `form`."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "markdown"]),
+        default="text",
+        show_default=True,
+        help=help_,
+    )
+
+
 def load(source: str, *, check_env: bool = True) -> Scenario:
     """A scenario from a file or from standard input."""
     return load_scenario("-" if source == "-" else Path(source), check_env=check_env)

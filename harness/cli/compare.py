@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.common import emit_json, min_effect_option
+from harness.cli.common import allow_option, document_format_option, emit_json, min_effect_option
 from harness.errors import Inconclusive, ThresholdFailed
 
 
@@ -15,20 +15,8 @@ from harness.errors import Inconclusive, ThresholdFailed
 @click.argument("run_b", metavar="RUN_B", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--metric", default="final_image_ms", show_default=True, help="The clock to compare.")
 @min_effect_option("The smallest change of a median or p90 that matters.")
-@click.option(
-    "--allow",
-    metavar="FIELD",
-    multiple=True,
-    help="A setting that differs on purpose (route, model, caps, …); may be given more than once.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="Output on stdout; markdown is for a pull request.",
-)
+@allow_option("A setting that differs on purpose (route, model, caps, …); may be given more than once.")
+@document_format_option("Output on stdout; markdown is for a pull request.")
 def command(run_a: Path, run_b: Path, metric: str, min_effect: float, allow: tuple[str, ...], form: str) -> None:
     """Compare RUN_B with RUN_A, the baseline, cell by cell: two hours, two releases, two regions.
 

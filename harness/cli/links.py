@@ -18,7 +18,7 @@ def command(run_dir: Path, form: str) -> None:
     What came is added to RUN/events.jsonl. The links themselves are kept in the user's state directory alone, and
     forgotten after their last check. Costs nothing: a download is not a generation.
     """
-    from harness.events import read_link_checks
+    from harness.journal_lines import read_link_checks
     from harness.run.linkcheck import check_links
 
     checked = check_links(run_dir)

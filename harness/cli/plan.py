@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument
+from harness.cli.confirm import CONFIRM_ABOVE_USD, needs_confirmation
 from harness.cli.sizing import Power
 from harness.errors import UsageProblem
 
@@ -87,7 +88,9 @@ def summary_lines(plan: object) -> list[str]:
         cost = f"up to {plan.cost_upper_usd:.2f} USD"
     if plan.simulated:
         cost += " at list price; nothing is billed, the embedded API answers"
-    lines = [f"time: {wall} at {plan.concurrency} jobs at a time ({plan.profile})", f"cost: {cost}"]
+    lines = [f"time: {wall} with {plan.load.text()} ({plan.profile})", f"cost: {cost}"]
+    if needs_confirmation(plan.cost_upper_usd, simulated=plan.simulated):
+        lines.append(f"confirmation: `harness run` asks first, because this is above {CONFIRM_ABOVE_USD:g} USD")
     refusal = plan.over_budget()
     if refusal:
         lines.append(f"budget: {refusal}; `harness run` would refuse")

@@ -6,27 +6,15 @@ from pathlib import Path
 
 import click
 
-from harness.cli.common import emit_json
+from harness.cli.common import allow_option, document_format_option, emit_json
 from harness.errors import Inconclusive
 
 
 @click.command("recommend")
 @click.argument("run_dirs", metavar="RUN...", nargs=-1, required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--volume", metavar="N/PERIOD", help="Images to pay for: 10000/month, 300/day or 20/hour.")
-@click.option(
-    "--allow",
-    metavar="FIELD",
-    multiple=True,
-    help="Of several runs: a setting that differs on purpose (prompts, model, …); may be given more than once.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="Output on stdout.",
-)
+@allow_option("Of several runs: a setting that differs on purpose (prompts, model, …); may be given more than once.")
+@document_format_option("Output on stdout.")
 def command(run_dirs: tuple[Path, ...], volume: str | None, allow: tuple[str, ...], form: str) -> None:
     """Say for each use which cell of RUN to take, with its timeout, how many at once, and what a month costs.
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.cli.confirm import confirm, confirm_options
+from harness.cli.load_options import load_options, with_load
 from harness.conditions import RunConditions
 from harness.errors import Interrupted
+from harness.loads import LoadResult
 
 
 @click.command("run")
@@ -28,6 +32,8 @@ from harness.errors import Interrupted
     "--resend-unknown", is_flag=True, help="Send jobs again whose answer nobody saw (they may be billed twice)."
 )
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@load_options
+@confirm_options
 @time_scale_option
 @format_option
 def command(
@@ -38,6 +44,9 @@ def command(
     quiet: bool,
     time_scale: float | None,
     form: str,
+    yes: bool,
+    confirm_above: float,
+    load_given: dict[str, Any],
 ) -> None:
     """Run SCENARIO (a file, or - for stdin) and journal every job. Says first what it will cost.
 
@@ -48,11 +57,13 @@ def command(
     from harness.plan import make_plan
     from harness.run.session import Options, run_scenario
 
-    loaded = load(scenario)
+    loaded = with_load(load(scenario), load_given)
     plan = make_plan(loaded)
     if not quiet:
         for line in [f"{plan.scenario}: {len(plan.jobs)} jobs", *summary_lines(plan)]:
             print(line, file=sys.stderr)
+    if plan.over_budget() is None:
+        confirm(plan.cost_upper_usd, simulated=plan.simulated, above_usd=confirm_above, yes=yes)
     done = run_scenario(loaded, plan, Options(out, keep_images, resend_unknown, quiet, time_scale))
     if form == "json":
         emit_json(
@@ -64,6 +75,8 @@ def command(
                 "cost_usd": round(done.spent_usd, 6),
                 "sent": done.ending.sent,
                 "unknown": done.ending.unknown,
+                "load": done.ending.load,
+                "closed_routes": done.ending.closed_routes,
                 "jobs_not_sent": sum(cell.jobs_not_sent for cell in done.conditions.stopped_cells),
                 "stopped_cells": done.conditions.stopped_cells,
             }
@@ -80,10 +93,24 @@ def command(
             "billed, and were not sent again (--resend-unknown does)",
             file=sys.stderr,
         )
+    for line in load_lines(done.ending.load):
+        print(line, file=sys.stderr)
     if done.ending.message:
         print(f"stopped: {done.ending.message}; run again with --out {done.run_dir} to go on", file=sys.stderr)
     if done.ending.stopped_by == "user":
         raise Interrupted(f"stopped by you; the journal in {done.run_dir} is kept, run again with --out to go on")
+
+
+def load_lines(found: LoadResult) -> list[str]:
+    """What the load did to the plan; nothing where every job went out when it was due."""
+    lines = []
+    if found.late:
+        lines.append(f"{found.late} of {found.sent} jobs were sent late, at most by {found.worst_late_ms / 1000:.1f} s")
+    if found.dropped:
+        lines.append(f"{found.dropped} jobs were dropped: due while all places were taken")
+    if found.retries_refused:
+        lines.append(f"{found.retries_refused} retries were not made: the budget is spent, or the run was stopping")
+    return lines
 
 
 def stopped_lines(conditions: RunConditions) -> list[str]:

@@ -54,7 +54,7 @@ def sized(
         str(scenario.prompts[block % len(scenario.prompts)].complexity or "null") for block in range(scenario.repeats)
     )
     shares = {name: count / scenario.repeats for name, count in classes.items()}
-    asked = Asked(scenario.repeats, scenario.load.concurrency, power, shares)
+    asked = Asked(scenario.repeats, scenario.load.shape().concurrency or scenario.repeats, power, shares)
     rules: EarlyStop | None = None
     watches: list[Watched] = []
     if scenario.early_stop is not None:

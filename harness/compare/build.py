@@ -15,7 +15,8 @@ from harness.compare.settings import allowed_names, differences, refuse
 from harness.conditions import RunConditions
 from harness.errors import UsageProblem
 from harness.metrics import BY_NAME
-from harness.report.jobs import clock_curve, clock_times, estimate, rounded
+from harness.report.effects import effect_fields
+from harness.report.jobs import clock_curve, clock_times, estimate
 from harness.stats.compare import Arm, Effect, adjusted, compare_at
 from harness.stats.quantiles import INTERVAL_CONFIDENCE
 
@@ -137,16 +138,8 @@ def _row(pair: CellPair, effect: Effect, metric: str) -> CellEffect:
         p=effect.p,
         a=estimate(clock_curve(pair.a, metric).quantile(effect.p)),
         b=estimate(clock_curve(pair.b, metric).quantile(effect.p)),
-        difference_ms=rounded(effect.difference),
-        difference_low_ms=rounded(effect.low),
-        difference_high_ms=rounded(effect.high),
-        ratio=rounded(effect.ratio, 4),
-        ratio_low=rounded(effect.ratio_low, 4),
-        ratio_high=rounded(effect.ratio_high, 4),
-        p_value=rounded(effect.p_value, 6),
-        p_adjusted=rounded(effect.p_adjusted, 6),
         verdict=effect.verdict,
-        why=effect.why,
+        **effect_fields(effect),
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.export.safe import WITHHELD, path_of
 from harness.frame import load_frame
+from harness.frame.schema import literal
 
 
 def write_table(journal: Path, out: Path, kind: str) -> tuple[int, int]:
@@ -27,6 +28,5 @@ def write_table(journal: Path, out: Path, kind: str) -> tuple[int, int]:
     with duckdb.connect() as connection:
         connection.register("given", frame)
         replaced = ", ".join(filter(None, (nulls, texts)))
-        file = str(out).replace("'", "''")
-        connection.execute(f"COPY (SELECT * REPLACE ({replaced}) FROM given) TO '{file}' ({form})")
+        connection.execute(f"COPY (SELECT * REPLACE ({replaced}) FROM given) TO {literal(out)} ({form})")
     return len(frame), len(bad)

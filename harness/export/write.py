@@ -12,8 +12,9 @@ from typing import BinaryIO
 
 from harness.conditions import EVENTS_FILE
 from harness.errors import UsageProblem
-from harness.events import JobEvent, iter_events
+from harness.events import JobEvent
 from harness.export import har, otlp
+from harness.journal_lines import iter_events
 
 SUFFIXES = {"parquet": ".parquet", "csv": ".csv", "har": ".har", "otlp": ".otlp.jsonl"}
 FORMS = tuple(SUFFIXES)

@@ -26,9 +26,10 @@ import msgspec
 import pandas as pd
 
 from harness.errors import UsageProblem
-from harness.events import BadLine, JobEvent, iter_events, to_line
+from harness.events import JobEvent, to_line
 from harness.frame.scan import NotAllEvents, scan
 from harness.frame.schema import LEFT_OUT, UNREAD
+from harness.journal_lines import BadLine, iter_events
 
 __all__ = ["LEFT_OUT", "UNREAD", "frame_of", "load_frame", "parsed"]
 

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from harness.frame.schema import RATE_LIMITED, Column, columns, json_types, literal_words
+from harness.frame.schema import RATE_LIMITED, Column, columns, json_types, literal, literal_words
 
 _VECTORS = 32  # of 2,048 rows: a block
 
@@ -72,8 +72,7 @@ def _scan(connection: duckdb.DuckDBPyConnection, path: Path, without: Collection
 
 def _source(path: Path) -> str:
     spec = ", ".join(f"'{name}': '{kind}'" for name, kind in json_types().items())
-    file = "'" + str(path).replace("'", "''") + "'"
-    read = f"read_json({file}, format = 'newline_delimited', columns = {{{spec}}})"
+    read = f"read_json({literal(path)}, format = 'newline_delimited', columns = {{{spec}}})"
     # A later check of a link stands in the same file, and is no job.
     jobs = f"(SELECT * FROM {read} WHERE event IS DISTINCT FROM 'link_check')"
     return f"(SELECT *, attempts[-1] AS last, {RATE_LIMITED} AS rate_limited FROM {jobs})"

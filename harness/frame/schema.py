@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -89,7 +90,7 @@ def _flat() -> list[Column]:
         default = field.default
         if isinstance(default, str | int | float):
             # A line from before the field was there has what the struct says it then was.
-            sql = f"coalesce({sql}, {_literal(default)})"
+            sql = f"coalesce({sql}, {literal(default)})"
         kind = _kind(field.name, field.type)
         if kind == "number" and any(isinstance(one, inspect.BoolType) for one in _members(field.type)):
             sql += "::INT"  # yes, no, or not said
@@ -97,9 +98,13 @@ def _flat() -> list[Column]:
     return found
 
 
-def _literal(value: str | float) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
+def literal(value: str | Path | float) -> str:
+    """A value as DuckDB's SQL has it: a text or a path in quotes, a number, true or false.
+
+    Quotes within are doubled, and a backslash means itself there: no value can end its literal.
+    """
+    if isinstance(value, str | Path):
+        return "'" + str(value).replace("'", "''") + "'"
     return str(value).lower()
 
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from harness.conditions import EVENTS_FILE, read_conditions
 from harness.errors import UsageProblem
-from harness.events import JobEvent, read_events
+from harness.events import JobEvent
 from harness.gallery import recode
 from harness.gallery.flags import flags_of
 from harness.gallery.model import Ocr, Picture, Pictures, Recoded, Recoding, Thresholds
 from harness.gallery.ocr import Reader
+from harness.journal_lines import read_events
 from harness.kept import IMAGES_DIR, LETTERING_FILE, read_lettering
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UsageProblem
-from harness.events import BadLine
+from harness.journal_lines import BadLine
 
 
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True):

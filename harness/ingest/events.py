@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from harness.frame.schema import literal
 from harness.ingest.join import DEPTH, Joined
 
 LEAST_IMAGE_BYTES = 20_000
@@ -72,10 +73,10 @@ def write_events(ranked: pd.DataFrame, run_id: str, events: Path, backend: Path)
         connection.execute(_SIGHTED)
         connection.execute(_TRIES)
         connection.execute(_JOBS, {"run_id": run_id, "least": LEAST_IMAGE_BYTES})
-        connection.execute(f"COPY (SELECT * EXCLUDE (job) FROM jobs ORDER BY job) TO '{_quoted(events)}' (FORMAT json)")
+        connection.execute(f"COPY (SELECT * EXCLUDE (job) FROM jobs ORDER BY job) TO {literal(events)} (FORMAT json)")
         connection.execute(_BACKEND)
         connection.execute(
-            f"COPY (SELECT * FROM backend ORDER BY client_request_id) TO '{_quoted(backend)}' (FORMAT json)"
+            f"COPY (SELECT * FROM backend ORDER BY client_request_id) TO {literal(backend)} (FORMAT json)"
         )
         found = connection.execute("SELECT count(*) FROM jobs").fetchone()
     return int(found[0]) if found else 0
@@ -233,7 +234,3 @@ SELECT coalesce(jobs.attempts[-1].client_request_id, '') AS client_request_id,
     CASE WHEN calls > 0 THEN calls END AS upstream_calls
 FROM inner_most JOIN jobs USING (job) LEFT JOIN ends USING (job)
 """
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -25,6 +25,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import UsageProblem
+from harness.frame.schema import literal
 from harness.ingest.hashes import hashed_column
 from harness.ingest.lines import iso_moment, moment, number, read_csv, read_json_lines
 from harness.ingest.sightings import COLUMNS, Batch, Side
@@ -106,9 +107,9 @@ def _load(path: Path) -> _Mapping:
 
 
 def _sql(name: str, field: _Field, zone: str, *, as_json: bool) -> str:
-    text = _json_path(field.source) if as_json else f"nullif(\"{_quoted(field.source)}\", '')"
+    text = _json_path(field.source) if as_json else f"nullif({_column(field.source)}, '')"
     if field.words:
-        cases = " ".join(f"WHEN '{_quoted(word)}' THEN '{_quoted(means)}'" for word, means in field.words.items())
+        cases = " ".join(f"WHEN {literal(word)} THEN {literal(means)}" for word, means in field.words.items())
         text = f"CASE {text} {cases} END"
     kind, _ = COLUMNS[name]
     if name == "path":
@@ -132,18 +133,23 @@ def _moment(text: str, form: str, zone: str) -> str:
         local = f"epoch(timezone('{zone}', try_cast(replace({text}, 'T', ' ') AS TIMESTAMP)))"
         return f"CASE WHEN {bare} THEN {local} ELSE {iso_moment(text)} END"
     if "%z" in form or "%Z" in form:
-        return moment(text, _quoted(form))
-    return f"epoch(timezone('{zone}', try_strptime({text}, '{_quoted(form)}')))"
+        return moment(text, form)
+    return f"epoch(timezone('{zone}', try_strptime({text}, {literal(form)})))"
 
 
 def _json_path(dotted: str) -> str:
     """A key of that very name, else a path into what is nested."""
-    key = f"json_extract_string(doc, '$.\"{_quoted(dotted)}\"')"
+    dotted = dotted.replace('"', "")  # DuckDB's paths know no way to write one
+    paths = ["$" + _step(dotted)]
     if "." in dotted:
-        steps = "".join(f'."{step}"' for step in _quoted(dotted).split("."))
-        key = f"coalesce({key}, json_extract_string(doc, '${steps}'))"
-    return f"nullif({key}, '')"
+        paths.append("$" + "".join(map(_step, dotted.split("."))))
+    found = ", ".join(f"json_extract_string(doc, {literal(path)})" for path in paths)
+    return f"nullif(coalesce({found}), '')"
 
 
-def _quoted(text: str) -> str:
-    return text.replace("'", "''").replace('"', "")
+def _step(key: str) -> str:
+    return f'."{key}"'
+
+
+def _column(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

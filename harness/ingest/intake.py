@@ -23,7 +23,7 @@ from harness.ingest.events import rank, write_events
 from harness.ingest.formats import MAPPED, format_named, names, sniff
 from harness.ingest.join import DEPTH, Joined, join
 from harness.ingest.repeats import repeats
-from harness.ingest.sightings import TOLD, Batch, Setback
+from harness.ingest.sightings import TOLD, Batch
 from harness.ingest.source import open_source
 
 INTAKE_FILE = "intake.json"
@@ -271,4 +271,4 @@ def told(found: Intake) -> list[str]:
     return lines
 
 
-__all__ = ["INTAKE_FILE", "Intake", "Setback", "take_in", "told"]
+__all__ = ["INTAKE_FILE", "Intake", "take_in", "told"]

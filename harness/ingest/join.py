@@ -118,18 +118,16 @@ def _tie(table: pd.DataFrame, files: Rows, job: Rows, outer: int, inner: int) ->
     start = table["started_at_s"].to_numpy(dtype=np.float64)
     step = float(np.nanmax([*table["started_step_s"].to_numpy()[a], *table["started_step_s"].to_numpy()[b], 0.0]))
     known = _known(job, a, b)
-    if len(known) and len(known) * 2 >= min(a.size, b.size):
-        ends = _whole_end(table)
-        one, two = known[:, 0], known[:, 1]
-        skew = skew_of_pairs(start[one], ends[one], start[two], ends[two], step)
-        return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
-    lonely_a, lonely_b = np.setdiff1d(a, known[:, 0]), np.setdiff1d(b, known[:, 1])
-    lonely_a, lonely_b = lonely_a[~np.isnan(start[lonely_a])], lonely_b[~np.isnan(start[lonely_b])]
+    skew: Skew | None = None
     if len(known):
         ends = _whole_end(table)
         one, two = known[:, 0], known[:, 1]
         skew = skew_of_pairs(start[one], ends[one], start[two], ends[two], step)
-    else:
+        if len(known) * 2 >= min(a.size, b.size):
+            return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
+    lonely_a, lonely_b = np.setdiff1d(a, known[:, 0]), np.setdiff1d(b, known[:, 1])
+    lonely_a, lonely_b = lonely_a[~np.isnan(start[lonely_a])], lonely_b[~np.isnan(start[lonely_b])]
+    if skew is None:
         kinds = _kinds(table, lonely_a, lonely_b)
         skew = skew_of_strangers(start[lonely_a], kinds[0], start[lonely_b], kinds[1], step)
     if skew.offset_s is None:

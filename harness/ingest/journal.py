@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import UsageProblem
-from harness.events import JobEvent, iter_events, to_line
+from harness.events import JobEvent, to_line
 from harness.frame import frame_of
 from harness.ingest.sightings import Batch, Setback, complete
+from harness.journal_lines import iter_events
 
 _SAME = (
     "route", "model", "quality", "size", "output_format", "n", "prompt_hash", "prompt_chars", "error_type",

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from harness.errors import UsageProblem
+from harness.frame.schema import literal
 from harness.ingest.sightings import TOLD, Batch, Setback, Side, complete
 from harness.ingest.source import MAX_LINE, Source
 
@@ -42,7 +43,7 @@ def last_number(expression: str, scale: float = 1.0) -> str:
 
 def moment(expression: str, form: str) -> str:
     """SQL for seconds since 1970 from a text in strptime's `form`; null where it does not fit."""
-    return f"epoch(try_strptime({expression}, '{form}'))"
+    return f"epoch(try_strptime({expression}, {literal(form)}))"
 
 
 def iso_moment(expression: str) -> str:
@@ -95,7 +96,7 @@ def read_text_lines(
     names = ", ".join(f"'{name}'" for name in groups)
     # RE2 in DuckDB numbers groups and does not know names.
     numbered = re.sub(r"\(\?P<\w+>", "(", pattern)
-    prepared = f"regexp_extract(line, '({_quoted(numbered)})', [{names}])"
+    prepared = f"regexp_extract(line, {literal(f'({numbered})')}, [{names}])"
     return _read(source, f"{prepared} AS part", "part.fitting <> ''", columns, "is not in this format", format, side,
                  writer, passed_over=passed_over)  # fmt: skip
 
@@ -105,10 +106,10 @@ def read_cells(
     comment: str = "#",
 ) -> Batch:  # fmt: skip
     """Lines of `count` cells without quoting. `columns`: sighting column → SQL over ``cells[<number from 1>]``."""
-    prepared = f"string_split(line, '{_quoted(separator)}') AS cells"
+    prepared = f"string_split(line, {literal(separator)}) AS cells"
     return _read(
         source, prepared, f"len(cells) = {count}", columns, "has another number of cells", format, side, writer,
-        passed_over=f"starts_with(line, '{_quoted(comment)}')",
+        passed_over=f"starts_with(line, {literal(comment)})",
     )  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def read_csv(
     `line` is the number of the record. `separator` None: DuckDB finds it out. Lines that begin with `comment` are
     passed over. `needs`: names that `columns` speak of, for a message that says which are not there.
     """
-    file = f"'{_quoted(str(source.path))}'"
+    file = literal(source.path)
     options = "all_varchar = true, store_rejects = true, rejects_limit = 0, null_padding = false, strict_mode = true"
     if header is not None:
         names = ", ".join(f"'{name}': 'VARCHAR'" for name in header)
@@ -155,8 +156,8 @@ def read_csv(
         options += ", quote = '\"', escape = '\"'"
     else:
         options += ", header = true"
-    options += f", delim = '{_quoted(separator)}'" if separator else ""
-    options += f", comment = '{_quoted(comment)}'" if comment else ""
+    options += f", delim = {literal(separator)}" if separator else ""
+    options += f", comment = {literal(comment)}" if comment else ""
     chosen = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
     with _connect() as connection:
         try:
@@ -219,7 +220,7 @@ def _lines(source: Source) -> str:
     """SQL for the numbered lines of a file."""
     return f"""
         SELECT row_number() OVER () AS line_number, line
-        FROM read_csv('{_quoted(str(source.path))}', columns = {{'line': 'VARCHAR'}}, delim = '\x01', quote = '',
+        FROM read_csv({literal(source.path)}, columns = {{'line': 'VARCHAR'}}, delim = '\x01', quote = '',
             escape = '', header = false, auto_detect = false, max_line_size = {MAX_LINE + 1024},
             null_padding = true, strict_mode = false)
     """
@@ -230,14 +231,10 @@ def _document(source: Source) -> str:
     first = next((line for line in source.head.splitlines() if line.strip()), "").strip()
     if not first.startswith("[") or first.endswith("]"):
         return _lines(source)
-    return f"SELECT 1 AS line_number, content AS line FROM read_text('{_quoted(str(source.path))}')"
+    return f"SELECT 1 AS line_number, content AS line FROM read_text({literal(source.path)})"
 
 
 def _connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     return connection
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

@@ -8,7 +8,8 @@ from pathlib import Path
 from harness.conditions import EVENTS_FILE, RunConditions, read_conditions
 from harness.diagnosis.model import Diagnosis, JobVerdict, read_diagnosis
 from harness.errors import UsageProblem
-from harness.events import JobEvent, read_events
+from harness.events import JobEvent
+from harness.journal_lines import read_events
 from harness.shrinking.model import ShrinkRecord, read_record
 
 

@@ -10,7 +10,7 @@ from harness.errors import HarnessError, LeakRefused
 from harness.sanitizer.carriers import form_of
 from harness.sanitizer.engine import Engine
 from harness.sanitizer.registry import RULES
-from harness.sanitizer.rules import Rule
+from harness.sanitizer.rules import Rule, likely
 from harness.sanitizer.session import Session
 
 FORMS = ("auto", "har", "json", "jsonl", "text", "multipart", "form")
@@ -86,7 +86,8 @@ def _sanitized(text: str, salt: bytes | None, known: tuple[str, ...], form: str,
     if "\x00" in text:
         raise SanitizerRefused(f"a NUL character at offset {text.index(chr(0))}: not text; decode it first")
     session = Session(rules, salt=salt, known=_forms(known))
-    engine = Engine(rules, session)
+    detectors = likely(rules)
+    engine = Engine(detectors, session)
     marked = text.startswith("\ufeff")
     body = text[1:] if marked else text
     if form == "auto":
@@ -96,7 +97,7 @@ def _sanitized(text: str, salt: bytes | None, known: tuple[str, ...], form: str,
             form, body = "json", '"<cut:00000000>"'
     out = engine.document(body, form)
     for _ in range(ROUNDS_SHORT if len(out) < SHORT_CHARS else ROUNDS):
-        again = Engine(rules, session).document(out, form)
+        again = Engine(detectors, session).document(out, form)
         if again == out:
             break
         out = again
@@ -125,7 +126,7 @@ def findings(text: str, *, known: Iterable[str] = ()) -> list[tuple[str, str]]:
     try:
         session = Session(RULES, known=_forms(tuple(known)))
         session.keep_values = True
-        Engine(RULES, session).document(text, form_of(text))
+        Engine(likely(RULES), session).document(text, form_of(text))
         return session.values
     except Exception as error:  # noqa: BLE001 - as above
         problem = f"{type(error).__name__} at {_place()}"

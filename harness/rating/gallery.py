@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness.conditions import EVENTS_FILE
 from harness.errors import UsageProblem
-from harness.events import read_events
+from harness.journal_lines import read_events
 from harness.kept import IMAGES_DIR
 from harness.rating.pairs import Picture
 

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from harness.errors import HarnessError, UsageProblem
-from harness.events import BadLine
+from harness.journal_lines import BadLine
 
 VOTES_FILE = "votes.jsonl"
 VOTES_SCHEMA_VERSION = 1

@@ -32,8 +32,8 @@ def write_report(run_dir: Path, *, min_effect: float = 0.05) -> ReportPaths:
     """
     from harness.conditions import EVENTS_FILE, read_conditions
     from harness.diagnosis.model import read_diagnosis
-    from harness.events import read_link_checks
     from harness.frame import load_frame
+    from harness.journal_lines import read_link_checks
     from harness.rating.votes import read_votes
     from harness.report.build import summarize
     from harness.report.contact import read_kept

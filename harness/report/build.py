@@ -27,6 +27,7 @@ from harness.report.recommendation import as_needs, recommendation
 from harness.report.spread import spread_part
 from harness.report.stopped import stopped
 from harness.report.told import told
+from harness.report.waste import waste
 
 NO_VOTES = Votes()
 
@@ -67,6 +68,7 @@ def summarize(
         hypotheses=judge_claims(conditions, jobs),
         cells=cells,
         stopped=stopped(conditions),
+        waste=waste(jobs, shapes),
         comparisons=comparisons(jobs, conditions, min_effect),
         spread=spread_part(jobs, conditions),
         heat=heat_maps(jobs, shapes),
@@ -101,6 +103,7 @@ def _run(
     error = np.sort(error[~np.isnan(error)])
     sources = sorted(str(source) for source in jobs["stamp_source"].dropna().unique())
     left_out = sum(cell.jobs_not_sent for cell in conditions.stopped_cells)
+    left_out += conditions.load_result.dropped if conditions.load_result is not None else 0
     return RunPart(
         run_id=conditions.run_id,
         scenario=conditions.scenario,
@@ -125,6 +128,9 @@ def _run(
         budget_jobs=conditions.budget_jobs,
         blocks=conditions.blocks,
         concurrency=conditions.concurrency,
+        load=conditions.load,
+        load_result=conditions.load_result,
+        closed_routes=conditions.closed_routes,
         retries=conditions.retries,
         axes=conditions.axes,
         common=shapes.common,

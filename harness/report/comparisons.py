@@ -18,6 +18,7 @@ import pandas as pd
 from harness.conditions import RunConditions
 from harness.estimate import Estimate
 from harness.report.comparisons_model import AxisLine, ComparisonRow, Comparisons, QuantileEffect, Standing, Tally
+from harness.report.effects import effect_fields
 from harness.report.jobs import (
     IntArray,
     clock_curve,
@@ -224,20 +225,8 @@ def _row(pair: _Pair, cells: Sequence[_Cell], effects: Sequence[Effect], varying
 
 
 def _effect(effect: Effect, baseline: Estimate, value: Estimate) -> QuantileEffect:
-    return QuantileEffect(
-        baseline=baseline,
-        value=value,
-        difference_ms=rounded(effect.difference),
-        difference_low_ms=rounded(effect.low),
-        difference_high_ms=rounded(effect.high),
-        ratio=rounded(effect.ratio, 4),
-        ratio_low=rounded(effect.ratio_low, 4),
-        ratio_high=rounded(effect.ratio_high, 4),
-        p_value=rounded(effect.p_value, 6),
-        p_adjusted=rounded(effect.p_adjusted, 6),
-        verdict=_STANDING[effect.verdict],
-        why=effect.why,
-    )
+    verdict = _STANDING[effect.verdict]
+    return QuantileEffect(baseline=baseline, value=value, verdict=verdict, **effect_fields(effect))
 
 
 def _lines(rows: Sequence[ComparisonRow]) -> tuple[AxisLine, ...]:

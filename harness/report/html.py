@@ -12,7 +12,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report import charts, comparisons_text, contact_text, ratings_text, recommendation_text, stopped
+from harness.report import (
+    charts,
+    comparisons_text,
+    contact_text,
+    ratings_text,
+    recommendation_text,
+    stopped,
+    waste_text,
+)
 from harness.report import format as fmt
 from harness.report.model import Estimate, Summary, WaterfallRow
 from harness.report.pareto import pareto
@@ -80,6 +88,7 @@ def render(summary: Summary) -> str:
         ("picture-quality", "Picture quality", summary.pictures is not None),
         ("contact-sheet", "Contact sheet", summary.pictures is not None and summary.pictures.sheet is not None),
         ("stopped", "Stopped early", summary.stopped is not None),
+        ("waste", "Paid and not received", bool(summary.waste)),
         ("failures", "Failures", bool(summary.layers or summary.failures)),
         ("retries", "Retries and rate limits", bool(summary.retries)),
         ("told", "What each route tells", bool(summary.told)),
@@ -137,6 +146,7 @@ def render(summary: Summary) -> str:
             told_way=told_way,
             told_result=told_result,
             stopped=stopped,
+            waste=waste_text,
             stopped_cells=stopped.stopped_cells(summary),
             floors=floors_sentence(),
             cells_by_name={row.cell: row for row in summary.cells},

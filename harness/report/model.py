@@ -17,6 +17,7 @@ from harness.conditions import Caps, ClockProof, Host, RouteConditions
 from harness.diagnosis.model import Decision, Finding, Grade
 from harness.errors import UsageProblem
 from harness.estimate import Estimate as Estimate  # part of this record, and taken from here
+from harness.loads import ClosedRoute, LoadResult, LoadShape
 from harness.recommend.model import Recommendation
 from harness.report.comparisons_model import Comparisons
 from harness.report.contact_model import PicturePart
@@ -24,6 +25,7 @@ from harness.report.maps_model import HeatMaps, HourView
 from harness.report.ratings_model import RatingsPart
 from harness.report.spread_model import SpreadPart
 from harness.report.stopped_model import Stopped
+from harness.report.waste_model import WasteRow
 
 SUMMARY_FILE = "summary.json"
 SUMMARY_SCHEMA_VERSION = 1
@@ -59,6 +61,9 @@ class RunPart(msgspec.Struct, frozen=True, kw_only=True):
     budget_jobs: int | None
     blocks: int
     concurrency: int
+    load: LoadShape | None = None
+    load_result: LoadResult | None = None
+    closed_routes: tuple[ClosedRoute, ...] = ()
     retries: int
     axes: tuple[str, ...]
     common: tuple[str, ...]  # what every job asked for, so that no table needs to repeat it
@@ -323,6 +328,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     objectives: tuple[ObjectiveResult, ...]
     hypotheses: tuple[HypothesisResult, ...] = ()
     stopped: Stopped | None = None
+    waste: tuple[WasteRow, ...] = ()
     comparisons: Comparisons | None = None  # null: no two cells differ in one axis only
     spread: SpreadPart | None = None  # null: fewer than two axes vary, or too few jobs
     cells: tuple[CellRow, ...]

@@ -29,6 +29,7 @@ from harness.report.view import (
     told_result,
     told_way,
 )
+from harness.report.waste_text import waste_section
 
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -51,6 +52,7 @@ def render(summary: Summary) -> str:
         *text_maps.hours(summary, _table),
         *_waterfalls(summary),
         *(picture_lines(summary.pictures, _table) if summary.pictures is not None else []),
+        *waste_section(summary, _table),
         *_failures(summary),
         *_retries(summary),
         *_told(summary),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.conditions import ClockProof
 from harness.diagnosis.model import Decision, Finding
 from harness.gateways import gateway_named
+from harness.loads import ClosedRoute
 from harness.report import format as fmt
 from harness.report.model import CellRow, RunPart, Summary, ToldRow
 from harness.stats import sample_floor
@@ -79,7 +80,8 @@ def condition_rows(summary: Summary) -> list[tuple[str, str]]:
         ),
         ("Axes", ", ".join(run.axes) or fmt.NOTHING),
         ("Common to all jobs", ", ".join(run.common) or fmt.NOTHING),
-        ("Concurrency", f"up to {run.concurrency} at a time, up to {run.retries} retries a job"),
+        ("Load", f"{_load(run)}, up to {run.retries} retries a job"),
+        *[(f"Route {one.route} given up", _given_up(one)) for one in run.closed_routes],
         ("Our own caps", ", ".join(own_caps) or "none"),
         ("Budget", ", ".join(limits) or "none set"),
         ("Planned cost", fmt.money(run.planned_cost_usd)),
@@ -93,6 +95,27 @@ def condition_rows(summary: Summary) -> list[tuple[str, str]]:
         ("Stamps", _stamps(run)),
         ("Clocks proven", _proof(run.clock_proof)),
     ]
+
+
+def _load(run: RunPart) -> str:
+    """The shape of the load, and what it did to the plan."""
+    if run.load is None:
+        return f"up to {run.concurrency} at a time"
+    done, words = run.load_result, run.load.text()
+    if done is None:
+        return words
+    if done.late:
+        words += f"; {fmt.of(done.late, done.sent)} sent late, at most by {fmt.duration(done.worst_late_ms)}"
+    if done.dropped:
+        words += f"; {fmt.count(done.dropped)} dropped because all places were taken"
+    if done.retries_refused:
+        words += f"; {fmt.count(done.retries_refused)} retries not made for want of budget"
+    return words
+
+
+def _given_up(one: ClosedRoute) -> str:
+    saved = "" if one.usd_not_spent is None else f", {fmt.money(one.usd_not_spent)} not spent"
+    return f"after {fmt.count(one.after_jobs)} jobs: {one.why}; {fmt.count(one.jobs_not_sent)} jobs not sent{saved}"
 
 
 def _stamps(run: RunPart) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.events import JobEvent
 
@@ -30,6 +30,18 @@ class Budget:
             if committed + estimate_usd > self.usd + 1e-9:
                 return f"budget of {self.usd:.2f} USD reached ({committed:.3f} USD spent or in flight)"
         return None
+
+    def may_ease(self) -> bool:
+        """Whether what is in flight, once over, may make room: its cost may turn out lower than its estimate."""
+        return self.reserved_usd > 0 and (self.jobs is None or self.sent_jobs < self.jobs)
+
+    def refuses_retry(self, estimate_usd: float | None) -> bool:
+        """Whether another attempt of a job under way must not go out. It is no further job, but it may be billed."""
+        return replace(self, jobs=None).refuses(estimate_usd) is not None
+
+    def reserve_retry(self, estimate_usd: float | None) -> None:
+        """Another attempt of a job under way goes out."""
+        self.reserved_usd += estimate_usd or 0.0
 
     def reserve(self, estimate_usd: float | None) -> None:
         """A job goes out."""

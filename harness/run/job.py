@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +85,8 @@ class Setting:
         """The id that we send, by which the other side's log can be joined.
 
         Opaque on purpose: it reaches every hop, and a scenario's name is nobody else's business. The first half is
-        the job's and the same in every run of the scenario, the second half the run's.
+        the job's key, the same in every run of the scenario: shape, route, block, and with the file's bytes the prompt.
+        The second half is the run's.
         """
         return f"harness-{_hex(job.job_id)}{_hex(self.run_id)}-{number}"
 
@@ -94,10 +95,18 @@ def _hex(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
+async def run_job(
+    setting: Setting,
+    job: Job,
+    in_flight: int,
+    *,
+    scheduled_ns: int | None = None,
+    may_retry: Callable[[Attempt], bool] = lambda _: True,
+) -> JobEvent:
     """Send one job, with its retries, and say what became of it. Never raises for what a provider does.
 
-    A cancellation is recorded like any other end: the event comes back with outcome "cancelled".
+    A cancellation is recorded like any other end: the event comes back with outcome "cancelled". `may_retry` is asked
+    before each retry, which is a send like any other: money may be short. `scheduled_ns` is when the job was due.
     """
     lane = setting.lanes[job.cell.route]
     facts = setting.facts(job, in_flight)
@@ -117,7 +126,7 @@ async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
         if exchange.cancelled:
             break
         pause_s = setting.retry.pause_s(attempt, now=datetime.now(UTC), dice=dice)
-        if pause_s is None:
+        if pause_s is None or not may_retry(attempt):
             break
         reason = setting.retry.reason(attempt)
         try:
@@ -145,6 +154,7 @@ async def run_job(setting: Setting, job: Job, in_flight: int) -> JobEvent:
         host_lag_ns=setting.lag.worst_ns(zero_ns, ended_ns),
         retry_reason=reason,
         notes=(*notes, *setting.lag.notes(zero_ns, ended_ns)),
+        scheduled_at_ms=None if scheduled_ns is None else setting.clock.ms(zero_ns, scheduled_ns),
     )
 
 

@@ -22,7 +22,8 @@ import msgspec
 
 from harness.conditions import EVENTS_FILE
 from harness.errors import HarnessError, UsageProblem
-from harness.events import JobEvent, LinkCheck, iter_events, to_line
+from harness.events import JobEvent, LinkCheck, to_line
+from harness.journal_lines import iter_events
 from harness.run.room import FULL, Room
 
 SENDS_FILE = "sends.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,9 +50,10 @@ def make_event(
     clock: WorldClock,
     host_lag_ns: int,
     retry_reason: str | None,
+    scheduled_at_ms: float | None = None,
     notes: Sequence[str] = (),
 ) -> JobEvent:
-    """The event of a job that is over. `notes` are those of the host, beside those of the answer."""
+    """The event of a job that is over. Its cost is that of all its attempts; `notes` are those of the host."""
     last, final, answer = attempts[-1], exchanges[-1], exchanges[-1].answer
     checks = tuple(image.check for image in final.images)
     outcome = outcome_of(final, last.ended, facts.job.cell.n)
@@ -59,13 +61,17 @@ def make_event(
     cost_usd, basis = cost_of(facts, answer, outcome, last.http_status, took_ms)
     if last.cache_hit:
         cost_usd, basis = 0.0, "not_billed"
-    clocks: dict[str, Any] = {**job_clocks(attempts)}
+    earlier_usd = _earlier_usd(facts, exchanges[:-1], attempts[:-1])
+    if earlier_usd is not None:
+        cost_usd = earlier_usd + (cost_usd or 0.0)
+    clocks: dict[str, Any] = {**job_clocks(attempts, scheduled_at_ms)}
     told = [*answer.notes, *notes]
     if final.images and len(final.images) != facts.job.cell.n:
         told.append("image_count_differs")
     return JobEvent(
         **_shape(facts),
         time_scale=clock.time_scale,
+        scheduled_at_ms=scheduled_at_ms,
         outcome=outcome,
         phase=phase_reached(last.marks),
         ended=last.ended,
@@ -93,9 +99,23 @@ def make_event(
         usage=answer.usage,
         cost_usd=cost_usd,
         cost_basis=basis,
+        earlier_attempts_usd=earlier_usd,
         notes=tuple(told),
         attempts=tuple(attempts),
     )
+
+
+def _earlier_usd(facts: JobFacts, exchanges: Sequence[Exchange], attempts: Sequence[Attempt]) -> float | None:
+    """What attempts before the last one may have been billed; null when there were none.
+
+    A retry orders the image a second time: where the first order may have been carried out, both may be billed.
+    """
+    costs = []
+    for exchange, attempt in zip(exchanges, attempts, strict=True):
+        outcome = outcome_of(exchange, attempt.ended, facts.job.cell.n)
+        took_ms = attempt.marks.ended_at_ms - attempt.marks.started_at_ms
+        costs.append(cost_of(facts, exchange.answer, outcome, attempt.http_status, took_ms)[0] or 0.0)
+    return math.fsum(costs) if costs else None
 
 
 def unknown_event(facts: JobFacts, clock: WorldClock, client_request_id: str) -> JobEvent:

@@ -1,21 +1,26 @@
-"""The runner: jobs in planned order, so many at a time, within the budget, journalled as they end."""
+"""The runner: jobs in planned order, as the pacer lets them, within the budget, journalled as they end."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageProblem
-from harness.events import JobEvent
+from harness.events import Attempt, JobEvent
+from harness.loads import ClosedRoute, LoadResult
 from harness.plan import Job
 from harness.run.budget import Budget
 from harness.run.job import IMAGES_NOT_KEPT, Setting, run_job
 from harness.run.journal import DiskFull, Journal, Send
+from harness.run.pacer import Stop, Wait
+from harness.run.pacing import Go, Pacing
 from harness.run.progress import RunProgress
+from harness.run.queue import Queue
 from harness.run.record import unknown_event
 
 if TYPE_CHECKING:
@@ -29,9 +34,11 @@ class Ending:
     """How a run came to its end."""
 
     sent: int = 0
-    stopped_by: str | None = None  # "user", "budget"; None when every job was done
+    stopped_by: str | None = None  # "user", "budget", "load", "breaker", "disk"; None when every job was done
     unknown: int = 0
     message: str | None = None
+    load: LoadResult = field(default_factory=LoadResult)
+    closed_routes: tuple[ClosedRoute, ...] = ()
 
 
 class Runner:
@@ -43,18 +50,22 @@ class Runner:
         journal: Journal,
         budget: Budget,
         progress: RunProgress,
-        concurrency: int,
+        pacing: Pacing,
         stopper: Stopper | None = None,
+        heard: Callable[[JobEvent], None] = lambda _: None,
     ) -> None:
         self._setting = setting
         self._journal = journal
         self._budget = budget
         self._progress = progress
-        self._concurrency = concurrency
+        self._pacing = pacing
         self._stopper = stopper
-        self._in_flight = 0
+        self._heard = heard  # told of every job that is over, as it ends
         self._draining = False
         self._ending = Ending()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._changed = asyncio.Event()  # a job is over, or the user spoke
 
     async def run(self, jobs: Sequence[Job], *, resend_unknown: bool = False) -> Ending:
         """Send what is left of `jobs`; return when all are over or the run was stopped.
@@ -63,22 +74,28 @@ class Runner:
             UsageProblem: the other side runs its world at another speed than the scenario says.
         """
         left = self._left(jobs, resend_unknown=resend_unknown)
-        feed = iter(left)
-        workers = [asyncio.create_task(self._work(feed)) for _ in range(min(self._concurrency, max(len(left), 1)))]
+        queue = self._pacing.queue(left, self._has_told_enough)
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(signum, self._interrupt, workers)
+            loop.add_signal_handler(signum, self._interrupt)
         try:
-            await asyncio.gather(*workers)
-        except BaseException:
-            # A worker failed for a reason of ours (disk full, wrong scale): stop the others, keep what they measured.
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            raise
+            await self._send_all(queue)
+            while self._tasks and self._failure is None:
+                await self._wait(None)
         finally:
+            # One failed for a reason of ours (disk full, wrong scale): stop the others, keep what they measured.
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             for signum in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(signum)
+        if self._failure is not None:
+            raise self._failure
+        self._ending.load = self._pacing.result()
+        self._ending.closed_routes = queue.closed()
+        if self._ending.stopped_by is None and any(route.jobs_not_sent for route in self._ending.closed_routes):
+            self._ending.stopped_by = "breaker"
+            self._ending.message = "; ".join(f"route {one.route}: {one.why}" for one in self._ending.closed_routes)
         return self._ending
 
     def _left(self, jobs: Sequence[Job], *, resend_unknown: bool) -> list[Job]:
@@ -100,59 +117,122 @@ class Runner:
             left.append(job)
         return left
 
-    def _interrupt(self, workers: Sequence[asyncio.Task[None]]) -> None:
-        if not self._draining:
-            self._draining = True
-            self._ending.stopped_by = "user"
-            self._progress.say(
-                f"stopping: {self._in_flight} jobs in flight are waited for; interrupt again to drop them"
-            )
-            return
-        for worker in workers:
-            worker.cancel()
-
-    async def _work(self, feed: Iterator[Job]) -> None:
-        while not self._draining:
-            job = next(feed, None)
-            if job is None:
-                return
-            if self._has_told_enough(job):
+    async def _send_all(self, queue: Queue) -> None:
+        self._pacing.begin()
+        while not self._halting:
+            gone = queue.left_out
+            step = self._pacing.next(queue, len(self._tasks))
+            for _ in range(queue.left_out - gone):
                 self._progress.left_out()
-                continue
-            estimate = job.estimate_usd
-            refusal = self._budget.refuses(estimate)
-            if refusal is not None:
-                self._draining = True
-                self._ending.stopped_by = "budget"
-                self._ending.message = refusal
+            if step is None:
                 return
-            try:
-                event = await self._one(job, estimate)
-            except DiskFull as full:  # before it was sent: what is in flight is waited for and recorded
-                self._draining, self._ending.stopped_by, self._ending.message = True, "disk", str(full)
-                return
-            if event.outcome == "cancelled":
-                return
+            if isinstance(step, Stop):
+                self._stop("load", step.why)
+            elif isinstance(step, Wait):
+                await self._wait(step.s)
+            elif await self._has_money(step.job):
+                self._launch(step)
 
-    async def _one(self, job: Job, estimate: float | None) -> JobEvent:
+    async def _has_money(self, job: Job) -> bool:
+        """Whether the budget lets this job go out. What is in flight may turn out cheaper: it is waited for."""
+        while not self._halting:
+            refusal = self._budget.refuses(job.estimate_usd)
+            if refusal is None:
+                return True
+            if self._tasks and self._budget.may_ease():
+                await self._wait(None)
+            else:
+                self._stop("budget", refusal)
+        return False
+
+    def _launch(self, step: Go) -> None:
+        job, in_flight = step.job, len(self._tasks) + 1
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        # Before the first byte goes out: a job that may be billed is never unknown to the journal.
-        self._journal.send(Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1)))
-        self._budget.reserve(estimate)
-        self._in_flight += 1
-        self._ending.sent += 1
+        send = Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1))
         try:
-            event = await run_job(self._setting, job, self._in_flight)
-        finally:
-            self._in_flight -= 1
+            # Before the first byte goes out: a job that may be billed is never unknown to the journal.
+            self._journal.send(send)
+        except DiskFull as full:
+            self._stop("disk", str(full))
+            return
+        self._budget.reserve(job.estimate_usd)
+        self._pacing.sent(job, in_flight)
+        self._ending.sent += 1
+        task = asyncio.create_task(self._one(step, in_flight))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def _one(self, step: Go, in_flight: int) -> None:
+        job = step.job
+        reserved = job.estimate_usd
+
+        def may_retry(attempt: Attempt) -> bool:
+            # A retry is an order like any other: budget and limits have to know of it before it goes out.
+            nonlocal reserved
+            self._pacing.told(job, attempt)
+            if self._draining or self._budget.refuses_retry(job.estimate_usd):
+                self._pacing.retries_refused += 1
+                return False
+            self._budget.reserve_retry(job.estimate_usd)
+            reserved = None if reserved is None or job.estimate_usd is None else reserved + job.estimate_usd
+            self._pacing.sent_again(job)
+            return True
+
+        event = await run_job(self._setting, job, in_flight, scheduled_ns=step.due_ns, may_retry=may_retry)
         self._check_scale(event)
         self._journal.finish(event)
         if IMAGES_NOT_KEPT in event.notes:
             self._journal.found_full()
-        self._budget.settle(estimate, event.cost_usd)
+        if self._journal.full is not None and not self._draining:
+            self._stop("disk", self._journal.full)
+        self._budget.settle(reserved, event.cost_usd)
         self._progress.finished(event)
         self._tell(event)
-        return event
+        self._heard(event)
+        given_up = self._pacing.over(job, event, len(self._tasks) - 1)
+        if given_up is not None:
+            self._progress.say(
+                f"route {given_up} is given up: {self._pacing.breakers[given_up].opened}; its other jobs are not sent"
+            )
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._changed.set()
+        if not task.cancelled() and self._failure is None:
+            self._failure = task.exception()
+
+    @property
+    def _halting(self) -> bool:
+        return self._draining or self._failure is not None
+
+    async def _wait(self, here_s: float | None) -> None:
+        """Until a job is over, somebody interrupts, or so much time has passed."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(here_s):
+                await self._changed.wait()
+
+    def enough(self) -> None:
+        """Send nothing more; what is in flight is waited for. The run counts as whole."""
+        self._draining = True
+        self._changed.set()
+
+    def _stop(self, by: str, message: str) -> None:
+        self._draining = True
+        self._ending.stopped_by = by
+        self._ending.message = message
+
+    def _interrupt(self) -> None:
+        self._changed.set()
+        if not self._draining or self._ending.stopped_by != "user":
+            self._draining = True
+            self._ending.stopped_by = "user"
+            self._progress.say(
+                f"stopping: {len(self._tasks)} jobs in flight are waited for; interrupt again to drop them"
+            )
+            return
+        for task in tuple(self._tasks):
+            task.cancel()
 
     def _has_told_enough(self, job: Job) -> bool:
         # What was sent before and is sent again now was asked for by name.

@@ -39,6 +39,7 @@ from harness.run.job import Lane, Setting, run_job
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
 from harness.run.lettering import keep_lettering
+from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
 from harness.run.proofs import last_proof
 from harness.run.references import References
@@ -97,12 +98,17 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
     refusal = plan.over_budget()
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
-    before = _earlier(options.run_dir, scenario)
+    before = earlier(options.run_dir, scenario)
+    if before is not None and before.load is not None and before.load != scenario.load.shape():
+        raise UsageProblem(
+            f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
+            "or give another --out"
+        )
     run_id = before.run_id if before is not None else new_run_id(scenario.name)
     run_dir = options.run_dir or Path("reports") / run_id
     clock = WorldClock(options.time_scale or scenario.time_scale)
     with Journal(run_dir) as journal:
-        conditions = before or _conditions(scenario, plan, run_id, clock)
+        conditions = before or conditions_of(scenario, plan, run_id, clock)
         conditions = msgspec.structs.replace(conditions, status="running", stopped_by=None, finished_at=None)
         write_conditions(run_dir, conditions)
         _copy_layers(scenario, run_dir)
@@ -123,6 +129,8 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
             status="complete" if whole else "partial",
             stopped_by=ending.stopped_by,
             finished_at=_now(),
+            load_result=ending.load,
+            closed_routes=ending.closed_routes,
             stopped_cells=() if stopper is None else stopper.stopped(journal.ever_sent),
         )
         write_conditions(run_dir, conditions)
@@ -186,7 +194,7 @@ async def _drive(
         # Imports and SDK models are not garbage: keep the collector from walking them while clocks run.
         gc.collect()
         gc.freeze()
-        runner = Runner(setting, journal, budget, progress, scenario.load.concurrency, stopper)
+        runner = Runner(setting, journal, budget, progress, Pacing.of(scenario, clock), stopper)
         try:
             return await runner.run(plan.jobs, resend_unknown=options.resend_unknown)
         finally:
@@ -261,7 +269,7 @@ async def close_lanes(setting: Setting) -> None:
         await lane.route.aclose()
 
 
-def _earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
+def earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
     """The conditions of the run that this directory already holds, if it is this scenario's."""
     if run_dir is None or not (run_dir / CONDITIONS_FILE).exists():
         return None
@@ -274,7 +282,8 @@ def _earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
     return before
 
 
-def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
+    """What is known of a run before it begins."""
     now = datetime.now().astimezone()
     return RunConditions(
         run_id=run_id,
@@ -295,7 +304,8 @@ def _conditions(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) 
         routes=scenario.route_conditions(),
         caps=scenario.timeouts.caps(),
         retries=scenario.retry.max_retries,
-        concurrency=scenario.load.concurrency,
+        concurrency=scenario.load.shape().concurrency,
+        load=scenario.load.shape(),
         budget_usd=scenario.budget.usd,
         budget_jobs=scenario.budget.jobs,
         objectives=scenario.objective_conditions(),

@@ -13,7 +13,7 @@ from harness.sanitizer.names import normal, policy_of
 from harness.sanitizer.opaque import HASHES, ID_SHAPES, REQUEST_ID, SELF_EVIDENT, decoded, is_opaque
 from harness.sanitizer.opaquescan import MAX_DEPTH
 from harness.sanitizer.prose import has_words, is_machine_talk
-from harness.sanitizer.rules import Rule, likely
+from harness.sanitizer.rules import Likely
 from harness.sanitizer.session import PLACEHOLDER, Session
 from harness.sanitizer.spans import replaced
 from harness.sanitizer.textscan import TextScan
@@ -48,11 +48,11 @@ _NUMBER_KINDS = frozenset({"account", "user", "phone", "key", "person", "cookie"
 
 
 class Engine:
-    """One call's way through a text. `rules` are the detectors that are on."""
+    """One call's way through a text. `likely` holds the detectors that are on."""
 
-    def __init__(self, rules: Iterable[Rule], session: Session) -> None:
+    def __init__(self, likely: Likely, session: Session) -> None:
         self.session = session
-        self.likely = likely(tuple(rules))
+        self.likely = likely
         self._leaves: dict[tuple[str, tuple[str, ...], str], str] = {}
         self._quiet = 0
 
@@ -95,9 +95,7 @@ class Engine:
         stripped = text.strip()
         scratch = Session(self.session.rules, salt=b"view")
         scratch.known = self.session.known
-        other = Engine((), scratch)
-        other.likely = self.likely
-        return other.leaf_text(stripped, "", depth, 4) != stripped
+        return Engine(self.likely, scratch).leaf_text(stripped, "", depth, 4) != stripped
 
     # -- leaves ------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from harness.scenario import checks, family_checks
 from harness.scenario.cells import ALIASES
 from harness.scenario.chains import fill_chains
 from harness.scenario.findings import Findings, as_list, as_map
+from harness.scenario.load_checks import check_load
 from harness.scenario.models import Scenario
 from harness.scenario.reader import Document, read_document
 from harness.scenario.reader import Path as TreePath
@@ -78,6 +79,7 @@ def _load(raw: bytes, file: str, folder: Path, env: Mapping[str, str] | None) ->
     family_checks.check_families(tree, findings)
     checks.check_secrets(tree, findings)
     checks.check_simulator(tree, findings)
+    check_load(tree, findings)
     checks.check_prompts(tree, findings)
     checks.check_cells(tree, findings)
 

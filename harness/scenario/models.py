@@ -16,6 +16,7 @@ from harness.scenario.cells import FIELDS, Cell, expand
 from harness.scenario.early_stop import EarlyStopSpec
 from harness.scenario.families import FAMILIES, FamilyOptions, Options, options_of
 from harness.scenario.hypotheses import HypothesisSpec
+from harness.scenario.loads import Load
 from harness.scenario.objectives import check_objective, parse_objective
 from harness.scenario.uses import UseSpec
 from harness.scenario.words import Mistake, listing, nearest, show
@@ -176,12 +177,6 @@ class RouteSpec(FamilyOptions):
         return RouteConditions(name=self.name, kind=self.kind, owner=self.owner, chain=chain, direct=self.direct)
 
 
-class Load(_Model):
-    """How much at once."""
-
-    concurrency: int = Field(1, ge=1, le=256, description="Jobs under way at the same time.")
-
-
 class Connections(_Model):
     """How connections are kept and shared."""
 
@@ -251,7 +246,7 @@ class Scenario(_Model):
     seed: int = Field(0, ge=0, le=2**53, description="Decides the order within each block.")
     routes: Annotated[Mapping[f.Slug, RouteSpec], Field(min_length=1)] = Field(description="Ways to reach the model.")
     simulator: dict[str, Any] | None = Field(None, description="Handed to the embedded API as it stands.")
-    load: Load = Field(Load(), description="How many jobs at once.")
+    load: Load = Field(Load(), description="How much at once: concurrency, rate or batch.")
     connections: Connections = Field(Connections(), description="Keep-alive, and how many at once.")
     timeouts: Timeouts = Field(Timeouts(), description="Our own caps.")
     retry: Retry = Field(Retry(), description="When a job is sent again; never by default.")

@@ -7,7 +7,8 @@ import hashlib
 from harness.errors import UsageProblem
 from harness.scenario.cells import FIELDS, Cell
 from harness.scenario.families import FAMILIES
-from harness.scenario.models import Load, Matrix, RequestFields, Scenario
+from harness.scenario.loads import Load
+from harness.scenario.models import Matrix, RequestFields, Scenario
 from harness.scenario.words import listing, nearest
 
 

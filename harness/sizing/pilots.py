@@ -11,7 +11,8 @@ import numpy as np
 
 from harness.conditions import EVENTS_FILE, read_conditions
 from harness.errors import UsageProblem
-from harness.events import JobEvent, iter_events
+from harness.events import JobEvent
+from harness.journal_lines import iter_events
 from harness.observed import observed
 from harness.sizing.model import Expected
 from harness.stats.censored import survival

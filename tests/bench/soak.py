@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.events import read_events
+from harness.journal_lines import read_events
 from harness.plan import make_plan
 from harness.run.session import Options, run_scenario
 from harness.scenario import Scenario, load_text

@@ -84,7 +84,7 @@ def main() -> int:
             f"matrix: {{route: [{', '.join(NAMES)}]}}\ntimeouts: {{connect: {CONNECT_S * SCALE:g}s}}\n"
             "load: {concurrency: 8}\nbudget: {jobs: 20}\n"
         )
-        command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(folder / "run"), "--quiet"]
+        command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(folder / "run"), "--quiet", "--yes"]
         began = time.monotonic()
         done = subprocess.run(
             [*command, "--time-scale", str(SCALE)], env=environment(), capture_output=True, text=True, check=False

@@ -109,7 +109,7 @@ def squid(folder: Path) -> Iterator[None]:
 
 
 def run(folder: Path, name: str, file: Path, env: dict[str, str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(folder / name), "--quiet"]
+    command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(folder / name), "--quiet", "--yes"]
     done = subprocess.run([*command, "--time-scale", str(SCALE)], env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)

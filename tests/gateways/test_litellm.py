@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 
 from harness.diagnosis.judge import diagnose_run
-from harness.events import JobEvent, read_events
+from harness.events import JobEvent
 from harness.ingest.intake import Intake, take_in
+from harness.journal_lines import read_events
 from harness.simulator.process import spawn
 from tests.conftest import ROOT, Harness
 from tests.gateways.proxy import HOME, Proxy, is_installed, litellm

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from harness.diagnosis.judge import diagnose_run
-from harness.events import read_events
 from harness.ingest.aiperf import read_aiperf
 from harness.ingest.formats import sniff
 from harness.ingest.intake import take_in
 from harness.ingest.sightings import Batch
 from harness.ingest.source import open_source
+from harness.journal_lines import read_events
 
 FIXTURE = Path(__file__).parent / "fixtures" / "aiperf.jsonl"
 

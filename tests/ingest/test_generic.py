@@ -64,6 +64,21 @@ def test_a_prompts_column_is_hashed_whoever_maps_it(tmp_path: Path) -> None:
     assert len(found) == 32
 
 
+def test_quotes_in_the_names_of_columns_and_in_words_are_what_they_are(tmp_path: Path) -> None:
+    mapping = """
+side: client
+fields:
+  client_request_id: {from: the client's "id"}
+  gave_up: {from: ended, words: {'it''s "over"': self}}
+"""
+    text = """the client's ""id""\";ended\na-job-1;"it's ""over\"\""\n"""
+    table = read(tmp_path, '"' + text, mapping).table
+    assert (table["client_request_id"].tolist(), table["gave_up"].tolist()) == (["a-job-1"], ["self"])
+    text = '{"client\'s": {"id": "a-job-1"}, "ended": "it\'s \\"over\\""}\n'
+    table = read(tmp_path, text, mapping.replace('the client\'s "id"', "client's.id"), "jobs.jsonl").table
+    assert (table["client_request_id"].tolist(), table["gave_up"].tolist()) == (["a-job-1"], ["self"])
+
+
 def test_commas_tabs_and_a_byte_order_mark_are_found_out(tmp_path: Path) -> None:
     rows = [["started", "took", "code", "id", "ended", "note"], ["21.11.2026 11:00:00", "1", "200", "a-job-1", "", ""]]
     for mark, separator in (("", ","), ("\ufeff", "\t"), ("\ufeff", ";")):

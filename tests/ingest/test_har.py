@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from harness.diagnosis.judge import diagnose_run
-from harness.events import read_events
 from harness.ingest import har
 from harness.ingest.formats import sniff
 from harness.ingest.intake import take_in
 from harness.ingest.sightings import Batch
 from harness.ingest.source import open_source
+from harness.journal_lines import read_events
 from harness.simulator.process import spawn
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -15,9 +15,10 @@ import pytest
 from harness.conditions import LayerCap, RouteConditions, read_conditions
 from harness.diagnosis.judge import diagnose_run
 from harness.errors import UsageProblem
-from harness.events import from_line, read_events, to_line
+from harness.events import from_line, to_line
 from harness.ingest.events import LEAST_IMAGE_BYTES
 from harness.ingest.intake import Intake, take_in, told
+from harness.journal_lines import read_events
 from tests.report.build_run import job
 
 MAPPING = """

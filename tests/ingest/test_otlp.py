@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.events import read_events
 from harness.ingest.formats import sniff
 from harness.ingest.intake import take_in
 from harness.ingest.otlp import read_otlp
 from harness.ingest.otlp_words import words_of
 from harness.ingest.sightings import Batch
 from harness.ingest.source import open_source
+from harness.journal_lines import read_events
 
 FIXTURE = Path(__file__).parent / "fixtures" / "otlp.json"
 

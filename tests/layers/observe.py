@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.layers import desk, rig
 from tests.layers.client import Client
 from tests.layers.clients import CLIENTS
-from tests.layers.observation import Recording, read
+from tests.layers.observation import Recording
 from tests.layers.process import Missing
 from tests.layers.server import Server
 from tests.layers.servers import SERVERS
@@ -38,26 +38,6 @@ def observe_all(wanted: Callable[[Layer], bool] = lambda _: True) -> list[Record
         for some, look in ((servers, rig.observe), (clients, desk.observe)):
             found += _look(some, look, folder)
     return found
-
-
-def observe_as_planted() -> list[Recording]:
-    """All of them; a layer that was put aside until its early break looks like a cap is looked at again, twice at most.
-
-    A break after 0.6 s that a busy machine shows after 2 s is no early break any more, and 2 s is what the caps are.
-    """
-    before = {one.layer: _broke_ms(one) for one in read()}
-    found = {one.layer: one for one in observe_all()}
-    for _ in range(2):
-        late = {name for name, one in found.items() if before.get(name, 9e9) < 2000 < _broke_ms(one) + 50}
-        if not late:
-            break
-        found |= {one.layer: one for one in observe_all(lambda layer, late=late: layer.name in late)}
-    return list(found.values())
-
-
-def _broke_ms(one: Recording) -> float:
-    seen = one.of("broken")
-    return 0.0 if seen is None else float(seen.event.get("total_ms") or 0.0)
 
 
 def _look(some: Sequence[Layer], look: Callable[..., list[Recording]], folder: Path) -> list[Recording]:

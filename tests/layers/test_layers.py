@@ -13,7 +13,7 @@ import pytest
 
 from tests.layers.expect import answer, attributable
 from tests.layers.observation import Recording, read
-from tests.layers.observe import LAYERS, missing, observe_all, observe_as_planted
+from tests.layers.observe import LAYERS, missing, observe_all
 from tests.layers.score import Scored, judged
 from tests.layers.situations import SITUATIONS
 
@@ -29,7 +29,7 @@ MAY_ALSO = {("gunicorn-new", name): ("cut", "remote_closed", None) for name in (
 @pytest.fixture(scope="module")
 def observed() -> Iterator[Mapping[str, Recording]]:
     """Everything that this machine has, in one go."""
-    return {one.layer: one for one in observe_as_planted()}
+    return {one.layer: one for one in observe_all()}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import pytest
 
 from harness.conditions import read_conditions
 from harness.errors import LeakRefused
-from harness.events import read_events
+from harness.journal_lines import read_events
 from harness.packet import members, preview, write_packet
 from harness.packet.known import KnownValue
 from harness.packet.leakscan import scan

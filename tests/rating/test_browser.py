@@ -14,7 +14,6 @@ from harness.rating.imported import import_votes
 from harness.rating.page import write_page
 from harness.rating.sitting import Sitting, open_sitting
 from harness.rating.votes import read_lines, read_votes
-from tests.report.test_browser import FLAGS
 
 from .build import FORMATS, WORDS, a_run
 from .sitting_down import serving
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

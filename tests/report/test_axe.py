@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .test_browser import browser, pages  # noqa: F401
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -39,12 +37,7 @@ def axe() -> str:
     ],
 )
 def test_axe_finds_nothing(
-    browser: Browser,  # noqa: F811
-    pages: dict[str, Path],  # noqa: F811
-    axe: str,
-    name: str,
-    width: int,
-    scheme: Any,
+    browser: Browser, pages: dict[str, Path], axe: str, name: str, width: int, scheme: Any
 ) -> None:
     # The policy keeps every script but ours from running, and axe is one; the test with the policy is in test_browser.
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
@@ -61,9 +54,7 @@ def test_axe_finds_nothing(
 
 @pytest.mark.parametrize("name", ["demo", "hostile", "across hours"])
 def test_on_paper_nothing_is_cut_and_everything_is_black_on_white(
-    browser: Browser,  # noqa: F811
-    pages: dict[str, Path],  # noqa: F811
-    name: str,
+    browser: Browser, pages: dict[str, Path], name: str
 ) -> None:
     # From a dark phone, where long tables are folded: what is printed is the whole all the same.
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
@@ -93,10 +84,7 @@ def column(page: Page, label: str) -> list[list[str]]:
     )
 
 
-def test_tables_sort_by_the_keyboard_within_their_groups_and_go_back(
-    browser: Browser,  # noqa: F811
-    pages: dict[str, Path],  # noqa: F811
-) -> None:
+def test_tables_sort_by_the_keyboard_within_their_groups_and_go_back(browser: Browser, pages: dict[str, Path]) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(pages["demo"].as_uri())
@@ -119,8 +107,7 @@ def test_tables_sort_by_the_keyboard_within_their_groups_and_go_back(
 
 
 def test_without_script_the_page_is_whole_and_offers_nothing_that_does_not_work(
-    browser: Browser,  # noqa: F811
-    pages: dict[str, Path],  # noqa: F811
+    browser: Browser, pages: dict[str, Path]
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False)
     page = context.new_page()
@@ -131,8 +118,7 @@ def test_without_script_the_page_is_whole_and_offers_nothing_that_does_not_work(
 
 
 def test_on_a_phone_long_tables_are_folded_and_a_link_into_one_opens_it(
-    browser: Browser,  # noqa: F811
-    pages: dict[str, Path],  # noqa: F811
+    browser: Browser, pages: dict[str, Path]
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()

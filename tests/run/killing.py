@@ -98,7 +98,7 @@ def kill_and_resume(
     run, tally, dice = folder / "run", Tally(), random.Random(seed)
     with embedded_api(folder, time_scale) as entries:
         file = scenario(folder, entries["direct"], jobs=jobs, concurrency=concurrency)
-        command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(run), "--quiet"]
+        command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(run), "--quiet", "--yes"]
         command += ["--time-scale", f"{time_scale:g}"]
         finished: dict[str, bytes] = {}
         start_s = 1.5  # how long a process takes until it sends; learned below

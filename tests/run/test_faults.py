@@ -45,7 +45,7 @@ def test_a_disk_that_is_really_full_stops_the_sending_and_loses_nothing(tmp_path
     place.mkdir()
     with embedded_api(tmp_path, 60) as entries:
         file = scenario(tmp_path, entries["direct"], jobs=40, concurrency=4)
-        run = f"{sys.executable} -m harness run {file} --out {place}/run --quiet --time-scale 60"
+        run = f"{sys.executable} -m harness run {file} --out {place}/run --quiet --yes --time-scale 60"
         script = DISK.format(size=1024, filled=700, place=place, folder=tmp_path, run=run)
         command = ["unshare", "-m", "sh", "-c", script]
         done = subprocess.run(
@@ -78,7 +78,7 @@ def test_a_run_on_a_disk_that_is_full_from_the_start_sends_nothing(tmp_path: Pat
     place = tmp_path / "small"
     place.mkdir()
     file = scenario(tmp_path, "http://127.0.0.1:9/v1", jobs=3, concurrency=1)
-    run = f"{sys.executable} -m harness run {file} --out {place}/run --quiet"
+    run = f"{sys.executable} -m harness run {file} --out {place}/run --quiet --yes"
     script = f"mount -t tmpfs -o size=64k none {place} && {run}; code=$?; ls {place}/run; exit $code"
     command = ["unshare", "-m", "sh", "-c", script]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
@@ -112,7 +112,7 @@ def test_a_picture_that_finds_no_place_costs_no_event_and_stops_the_sending(tmp_
     (run / "images").mkdir(parents=True)
     with embedded_api(tmp_path, 200) as entries:
         file = scenario(tmp_path, entries["direct"], jobs=12, concurrency=2)
-        command = f"{sys.executable} -m harness run {file} --out {run} --quiet --time-scale 200 --keep-images"
+        command = f"{sys.executable} -m harness run {file} --out {run} --quiet --yes --time-scale 200 --keep-images"
         script = f"mount -t tmpfs -o size=100k none {run}/images && {command}; code=$?; ls {run}/images; exit $code"
         done = subprocess.run(
             ["unshare", "-m", "sh", "-c", script],

@@ -12,7 +12,8 @@ import pytest
 
 from harness.conditions import Host, RunConditions, read_conditions, write_conditions
 from harness.errors import HarnessError, UsageProblem
-from harness.events import JobEvent, LinkCheck, read_events, read_link_checks, to_line
+from harness.events import JobEvent, LinkCheck, to_line
+from harness.journal_lines import read_events, read_link_checks
 from harness.run import room
 from harness.run.journal import DiskFull, Journal, Send
 

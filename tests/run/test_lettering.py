@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.events import read_events
+from harness.journal_lines import read_events
 from harness.kept import read_lettering
 from harness.run.lettering import keep_lettering
 from harness.salt import prompt_hash

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.events import JobEvent, iter_events, read_link_checks
+from harness.events import JobEvent
 from harness.frame import load_frame
+from harness.journal_lines import iter_events, read_link_checks
 from harness.run.linkbook import LinkBook
 from tests.conftest import Harness
 

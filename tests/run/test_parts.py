@@ -20,7 +20,8 @@ from harness.run.budget import Budget
 from harness.run.images import decode_image
 from harness.run.journal import Journal, Send
 from harness.run.lag import LagMeter
-from harness.run.retry import RetryPolicy, retry_after_s
+from harness.run.limits import retry_after_s
+from harness.run.retry import RetryPolicy
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

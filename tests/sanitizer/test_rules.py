@@ -11,7 +11,7 @@ from harness.packet.sanitize import sanitize, sanitized
 from harness.sanitizer import textscan
 from harness.sanitizer.names import EXACT, policy_of
 from harness.sanitizer.registry import RULES
-from harness.sanitizer.rules import Rule, expand
+from harness.sanitizer.rules import Rule, expand, likely
 from harness.sanitizer.textscan import TextScan
 
 SALT = b"test"
@@ -24,7 +24,7 @@ def hits(rule: Rule, text: str) -> list[str]:
     from harness.sanitizer.engine import Engine
     from harness.sanitizer.session import Session
 
-    scan = TextScan(Engine((rule,), Session((rule,), salt=SALT)), text, 99, 0)
+    scan = TextScan(Engine(likely((rule,)), Session((rule,), salt=SALT)), text, 99, 0)
     scan._rules(bytes(scan.mask), bytes(scan.mask).lower())
     return [text[span.start : span.end] for span in scan.spans]
 

@@ -56,7 +56,7 @@ def test_every_cell_and_every_pair_has_its_share_of_what_may_go_wrong(tmp_path: 
         ("{interval: {within: ten}}", "`ten` is no share", "10%"),
         ("{interval: {within: 0%}}", "out of range", "at least 0.001"),
         ("{interval: {within: 10%}, confidence: 100%}", "out of range", "less than 1"),
-        ("{interval: {within: 10%, metric: server_ms}}", "`server_ms` is no clock that a run", "delivered_ms"),
+        ("{interval: {within: 10%, metric: server_ms}}", "`server_ms` is no clock that a run", "service_ms"),
         ("{interval: {within: 10%, statistic: mean}}", "`mean` is no quantile", "p50"),
         ("{interval: {within: 10%, where: {quality: high}}}", "no cell is selected", "matrix"),
         ("{interval: {within: 10%, where: {complexity: simple}}}", "nothing that cells differ in", "route"),

@@ -34,7 +34,7 @@ def with_defaults(rest: str) -> str:
         (GOOD + "repeats: 3.5\n", 7, "repeats must be a whole number", "whole number"),
         (GOOD + "record_prompts: yes\n", 7, "record_prompts must be true or false", "write true or false"),
         (GOOD + "repeats: 0\n", 7, "repeats: 0 is out of range", "at least 1"),
-        (GOOD + "load: {concurrency: 257}\n", 7, "257 is out of range", "at most 256"),
+        (GOOD + "load: {concurrency: 2049}\n", 7, "2049 is out of range", "at most 2048"),
         (GOOD + "model: gpt-image2\n", 7, "no model `gpt-image2`", "write gpt-image-2"),
         (GOOD + "model: gpt_image_2\n", 7, "no model `gpt_image_2`", "write gpt-image-2"),
         (GOOD + "model: GPT-Image-2\n", 7, "no model `GPT-Image-2`", "write gpt-image-2"),

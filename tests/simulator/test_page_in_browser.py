@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.simulator.process import spawn
 from tests.simulator.tasking import KEY
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 MEASURE = """async ([address, key]) => {
   const reply = await fetch(address, {
     method: "POST",
@@ -31,21 +31,14 @@ MEASURE = """async ([address, key]) => {
 pytestmark = pytest.mark.browser
 
 
-def test_a_page_of_one_port_measures_an_image_of_another() -> None:
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no chromium on the path; CI must look at the page")
-        pytest.skip("no chromium on the path")
-    from playwright.sync_api import sync_playwright
-
-    with spawn({"time_scale": 100, "layers": {"other": {}}}) as sim, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+def test_a_page_of_one_port_measures_an_image_of_another(browser: Browser) -> None:
+    with spawn({"time_scale": 100, "layers": {"other": {}}}) as sim:
         page = browser.new_page()
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
         page.goto(sim.entries["other"].removesuffix("/v1") + "/")
         seen = page.evaluate(MEASURE, [f"{sim.entries['direct']}/images/generations", KEY])
-        browser.close()
+        page.close()
     assert (seen["status"], seen["scale"], seen["images"], said) == (200, "100", 1, [])
     assert seen["id"].startswith("req_")
     assert seen["responseStart"] - seen["requestStart"] >= 30 * 0.9  # 3 to 8 s of the world, in ms of this one
