@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.api import Beyond, Curve, Effect, Proportion, Quantile, Run, adjusted, load_run, told
+    from harness.api import Beyond, Curve, Effect, Proportion, Quantile, Run, adjusted, load_run, query_runs, told
     from harness.errors import HarnessError, UsageProblem
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ __all__ = [
     "__version__",
     "adjusted",
     "load_run",
+    "query_runs",
     "told",
 ]
 

@@ -203,6 +203,14 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     harness: str
 
 
+class WorkerConditions(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several machines that measured (`harness run --dask`). Its events bear its name."""
+
+    name: str
+    region: str | None = None
+    host: Host
+
+
 class ProofRow(msgspec.Struct, frozen=True, kw_only=True):
     """How far one clock was off in the self-test: stamp minus truth, in ms."""
 
@@ -264,6 +272,8 @@ class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     early_stop: EarlyStop | None = None
     stopped_cells: tuple[StoppedCell, ...] = ()
     uses: tuple[Use, ...] = ()  # of the scenario; the shipped ones are not repeated here
+    regions: tuple[str, ...] = ()  # each of which measured the whole plan; empty: one place, or none that was named
+    workers: tuple[WorkerConditions, ...] = ()  # empty: the machine of `host` measured alone
     host: Host
     clock_proof: ClockProof | None = None  # null: `harness selftest` was never run here
 

@@ -69,6 +69,7 @@ class Plan:
     budget_usd: float | None
     budget_jobs: int | None
     warnings: tuple[str, ...]
+    regions: tuple[str, ...] = ()  # each of which measures the whole scenario; of `harness.cluster`
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("cell", "jobs", "median s", "USD each", "USD", "cut by")
 

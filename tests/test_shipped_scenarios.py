@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.drills.plan import make_drill
 from harness.plan import make_plan
+from harness.policies.read import read_policies
 from harness.scenario import load_scenario
+from harness.sweeping.model import Rules
+from harness.sweeping.search import most_jobs
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -30,8 +34,10 @@ def test_all_of_them_are_here() -> None:
     assert {file.stem for file in FILES} == {
         "all-routes",
         "demo",
+        "drill",
         "ping",
         "published-claims",
+        "sweep",
         "tier-selection",
         "timing-audit",
         *TIERS,
@@ -51,12 +57,22 @@ def test_a_scenario_points_editors_to_the_schema(file: Path) -> None:
 
 @every
 def test_a_scenario_fits_its_own_budget_and_the_budget_is_not_far_above_it(file: Path) -> None:
-    plan = make_plan(load_scenario(file, env={}, check_env=False))
+    scenario = load_scenario(file, env={}, check_env=False)
+    if file.stem == "sweep":  # of its one cell a sweep sends as many as its search takes
+        jobs, _ = most_jobs(Rules())
+        scenario = scenario.model_copy(update={"repeats": jobs})
+    plan = make_plan(scenario)
     assert plan.budget_usd is not None
     assert plan.budget_jobs is not None
     assert plan.cost_usd is not None
     assert plan.over_budget() is None
-    assert plan.budget_usd <= max(1.5 * plan.cost_usd, 0.1)
+    most_usd = plan.cost_usd
+    if file.stem == "drill":  # its jobs are sent under each policy, and again as the policy says
+        drill = make_drill(scenario, plan, read_policies(FOLDER / "policies" / "drill.yaml"))
+        assert drill.most_usd is not None
+        assert drill.most_usd <= plan.budget_usd
+        most_usd = drill.most_usd
+    assert plan.budget_usd <= max(1.5 * most_usd, 0.1)
 
 
 @every

@@ -16,7 +16,7 @@ WAIST = {
     "errors", "events", "metrics", "conditions", "observed", "prices", "gateways", "kept", "estimate", "evidence",
     "salt", "loads", "journal_lines",
 }  # fmt: skip
-MEASURE = {"scenario", "plan", "run", "routes", "wire"}
+MEASURE = {"scenario", "plan", "run", "routes", "wire", "drills", "cluster"}
 READ = {
     "frame", "ingest", "diagnosis", "report", "packet", "sanitizer", "compare", "api", "rating", "gallery", "recommend",
     "export",
@@ -44,12 +44,15 @@ ARROWS: dict[str, set[str]] = {
     "routes": {"scenario", "wire"},
     "run": {"scenario", "plan", "routes", "wire", "simulator", "stats", "sweeping"},
     "sweeping": set(),
+    "drills": {"scenario", "plan", "policies", "run", "simulator", "stats", "wire"},
+    "cluster": {"scenario", "plan", "run", "wire"},
     "selftest": {"routes", "wire"},
     "frame": set(),
     "ingest": {"frame"},  # our own runs among other people's logs
     "stats": set(),
     "sizing": {"stats"},
     "shrinking": set(),
+    "policies": {"scenario", "stats"},  # the reader and the profiles; neither knows of sockets
     "diagnosis": {"chain", "frame", "ingest", "stats"},
     "rating": set(),
     "gallery": set(),
@@ -61,7 +64,9 @@ ARROWS: dict[str, set[str]] = {
     "sanitizer": set(),
     "export": {"frame"},
     "simulator": set(),
-    "cli": MEASURE | (READ - {"api"}) | {"chain", "selftest", "shrinking", "simulator", "sizing", "stats", "sweeping"},
+    "cli": MEASURE
+    | (READ - {"api"})
+    | {"chain", "policies", "selftest", "shrinking", "simulator", "sizing", "stats", "sweeping"},
     "__main__": {"cli"},
     # Public names, each got from its room when it is first asked for: `import harness` itself loads nothing.
     "__init__": {"api"},
@@ -152,6 +157,7 @@ def test_of_the_reading_half_only_the_rating_server_opens_a_port() -> None:
         ("harness.packet.unpacking", ["openai", "httpx", "httpcore", "requests", "pandas", "numpy", "duckdb"]),
         ("harness.plan", ["openai", "httpx", "httpcore", "pandas", "numpy"]),
         ("harness.run.session", ["pandas", "scipy", "matplotlib"]),
+        ("harness.policies.whatif", ["openai", "httpx", "httpcore", "pandas", "matplotlib", "duckdb"]),
         ("harness.sizing", ["openai", "httpx", "httpcore", "pandas", "pydantic", "matplotlib"]),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harness.cli.cluster_options import cluster_of, cluster_options, plan_over, region_lines
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
 from harness.cli.confirm import confirm, confirm_options
 from harness.cli.load_options import load_options, with_load
@@ -33,6 +34,7 @@ from harness.loads import LoadResult
 )
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @load_options
+@cluster_options
 @confirm_options
 @time_scale_option
 @format_option
@@ -47,24 +49,38 @@ def command(
     yes: bool,
     confirm_above: float,
     load_given: dict[str, Any],
+    dask: str | None,
+    regions: tuple[str, ...],
+    worker_wait: float,
 ) -> None:
     """Run SCENARIO (a file, or - for stdin) and journal every job. Says first what it will cost.
 
     Ctrl-C once waits for jobs in flight, twice drops them. Run again with the same --out to go on: finished jobs are
     not sent again, and neither are jobs whose answer may still be on its way.
+
+    With --dask the jobs go out from the workers of a cluster, with their own keys, while this process keeps journal,
+    limits and budget. Where workers name regions, every region measures the whole scenario (docs/cluster.md).
     """
     from harness.cli.plan import summary_lines
     from harness.plan import make_plan
     from harness.run.session import Options, run_scenario
 
-    loaded = with_load(load(scenario), load_given)
-    plan = make_plan(loaded)
+    # Keys are with whom the jobs go out from.
+    loaded = with_load(load(scenario, check_env=dask is None), load_given)
+    cluster = cluster_of(dask, regions, worker_wait, out)
+    plan = plan_over(cluster, loaded, make_plan(loaded))
     if not quiet:
-        for line in [f"{plan.scenario}: {len(plan.jobs)} jobs", *summary_lines(plan)]:
+        for line in [f"{plan.scenario}: {len(plan.jobs)} jobs", *summary_lines(plan), *region_lines(plan)]:
             print(line, file=sys.stderr)
     if plan.over_budget() is None:
         confirm(plan.cost_upper_usd, simulated=plan.simulated, above_usd=confirm_above, yes=yes)
-    done = run_scenario(loaded, plan, Options(out, keep_images, resend_unknown, quiet, time_scale))
+    options, lost = Options(out, keep_images, resend_unknown, quiet, time_scale), 0
+    if cluster is None:
+        done = run_scenario(loaded, plan, options)
+    else:
+        from harness.cluster.session import run_on_cluster
+
+        done, lost = run_on_cluster(loaded, plan, options, cluster)
     if form == "json":
         emit_json(
             {
@@ -75,6 +91,7 @@ def command(
                 "cost_usd": round(done.spent_usd, 6),
                 "sent": done.ending.sent,
                 "unknown": done.ending.unknown,
+                "lost_with_a_worker": lost,
                 "load": done.ending.load,
                 "closed_routes": done.ending.closed_routes,
                 "jobs_not_sent": sum(cell.jobs_not_sent for cell in done.conditions.stopped_cells),
@@ -91,6 +108,12 @@ def command(
         print(
             f"{done.ending.unknown} jobs were on their way when an earlier process died; they may have been made and "
             "billed, and were not sent again (--resend-unknown does)",
+            file=sys.stderr,
+        )
+    if lost:
+        print(
+            f"{lost} jobs were on their way when their worker was lost; they may have been made and billed, and were "
+            "not sent again (--resend-unknown does)",
             file=sys.stderr,
         )
     for line in load_lines(done.ending.load):

@@ -39,10 +39,10 @@ from harness.stats.quantiles import INTERVAL_CONFIDENCE
 
 AXES = (
     "route", "quality", "model", "size", "output_format", "output_compression", "n", "stream", "partial_images",
-    "background", "moderation", "reference_images", "mask", "edit_form", "text_model",
+    "background", "moderation", "reference_images", "mask", "edit_form", "region", "text_model",
 )  # fmt: skip
-"""What makes a cell, in the order in which it is compared. After a text model is another job, and no value of an axis
-stands for it, but it keeps cells apart."""
+"""What makes a cell, in the order in which it is compared; several regions have a cell each. After a text model is
+another job, and no value of an axis stands for it, but it keeps cells apart."""
 
 MIN_EFFECT = 0.05
 RESAMPLES = 2000

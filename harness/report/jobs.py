@@ -47,7 +47,7 @@ _STREAM_CLOCKS = frozenset({"first_partial_image_ms", "first_event_ms"})
 _QUALITY_ORDER = {"low": 0, "medium": 1, "high": 2}
 _POOLED_PANELS = 8
 
-# What a request can differ in, beside its route, in the order in which a label names it.
+# What a request can differ in, beside its route, in the order in which a label names it; and where it was made from.
 _SHAPE = (
     "quality",
     "model",
@@ -63,6 +63,7 @@ _SHAPE = (
     "mask",
     "edit_form",
     "text_model",
+    "region",
     "prompt_complexity",
 )
 
@@ -271,7 +272,7 @@ def word(name: str, value: Any) -> str:
         return "mask" if value else ""
     if name == "text_model":
         return f"after {value}"  # another job than a bare call, and never under the same label
-    if name == "background" or name == "moderation":
+    if name in ("background", "moderation", "region"):
         return f"{name} {value}"
     if name == "prompt_complexity":
         return f"{value} prompt"

@@ -48,6 +48,11 @@ class Budget:
         self.sent_jobs += 1
         self.reserved_usd += estimate_usd or 0.0
 
+    def release(self, estimate_usd: float | None) -> None:
+        """A job for which money was reserved does not go out after all."""
+        self.sent_jobs -= 1
+        self.reserved_usd -= estimate_usd or 0.0
+
     def settle(self, estimate_usd: float | None, cost_usd: float | None) -> None:
         """A job ended. Where its cost is unknown, the estimate stands: better too careful than too rich."""
         self.reserved_usd -= estimate_usd or 0.0

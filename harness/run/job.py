@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace
 
 IMAGES_NOT_KEPT = "images_not_kept"
+MayRetry = Callable[[Attempt], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Setting:
     images_dir: Path | None = None
     link_check_s: tuple[float, ...] = ()
     references: References = field(default_factory=References)
+    answered: Callable[[], None] = lambda: None  # told when an exchange is over, before its answer is looked at
     # A few at a time: each holds a decoded picture, and more of them than cores are not done any sooner.
     interpreting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
@@ -101,7 +103,7 @@ async def run_job(
     in_flight: int,
     *,
     scheduled_ns: int | None = None,
-    may_retry: Callable[[Attempt], bool] = lambda _: True,
+    may_retry: MayRetry | None = None,
 ) -> JobEvent:
     """Send one job, with its retries, and say what became of it. Never raises for what a provider does.
 
@@ -126,7 +128,7 @@ async def run_job(
         if exchange.cancelled:
             break
         pause_s = setting.retry.pause_s(attempt, now=datetime.now(UTC), dice=dice)
-        if pause_s is None or not may_retry(attempt):
+        if pause_s is None or (may_retry is not None and not await may_retry(attempt)):
             break
         reason = setting.retry.reason(attempt)
         try:
@@ -184,6 +186,7 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
         cancelled = True
         failure = exception_chain(error)
     trace.finish()
+    setting.answered()
     link_sha256: dict[int, str] = {}
     answer, images = Answer(), tuple[Decoded, ...]()
     if not cancelled:

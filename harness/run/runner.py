@@ -15,13 +15,14 @@ from harness.events import Attempt, JobEvent
 from harness.loads import ClosedRoute, LoadResult
 from harness.plan import Job
 from harness.run.budget import Budget
-from harness.run.job import IMAGES_NOT_KEPT, Setting, run_job
+from harness.run.job import IMAGES_NOT_KEPT, Setting
 from harness.run.journal import DiskFull, Journal, Send
 from harness.run.pacer import Stop, Wait
 from harness.run.pacing import Go, Pacing
 from harness.run.progress import RunProgress
 from harness.run.queue import Queue
 from harness.run.record import unknown_event
+from harness.run.sender import Here, Sender
 
 if TYPE_CHECKING:
     from harness.run.stopping import Stopper
@@ -34,7 +35,7 @@ class Ending:
     """How a run came to its end."""
 
     sent: int = 0
-    stopped_by: str | None = None  # "user", "budget", "load", "breaker", "disk"; None when every job was done
+    stopped_by: str | None = None  # "user", "budget", "load", "breaker", "workers", "disk"; None when all was done
     unknown: int = 0
     message: str | None = None
     load: LoadResult = field(default_factory=LoadResult)
@@ -53,6 +54,7 @@ class Runner:
         pacing: Pacing,
         stopper: Stopper | None = None,
         heard: Callable[[JobEvent], None] = lambda _: None,
+        sender: Sender | None = None,
     ) -> None:
         self._setting = setting
         self._journal = journal
@@ -60,6 +62,7 @@ class Runner:
         self._progress = progress
         self._pacing = pacing
         self._stopper = stopper
+        self._sender = sender or Here(setting)
         self._heard = heard  # told of every job that is over, as it ends
         self._draining = False
         self._ending = Ending()
@@ -147,14 +150,6 @@ class Runner:
 
     def _launch(self, step: Go) -> None:
         job, in_flight = step.job, len(self._tasks) + 1
-        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        send = Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1))
-        try:
-            # Before the first byte goes out: a job that may be billed is never unknown to the journal.
-            self._journal.send(send)
-        except DiskFull as full:
-            self._stop("disk", str(full))
-            return
         self._budget.reserve(job.estimate_usd)
         self._pacing.sent(job, in_flight)
         self._ending.sent += 1
@@ -164,9 +159,22 @@ class Runner:
 
     async def _one(self, step: Go, in_flight: int) -> None:
         job = step.job
+        refusal = await self._sender.ready(job)
+        if refusal is not None:
+            self._not_sent(job, refusal)
+            return
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        send = Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1))
+        try:
+            # Before the first byte goes out: a job that may be billed is never unknown to the journal.
+            self._journal.send(send)
+        except DiskFull as full:
+            self._stop("disk", str(full))
+            self._not_sent(job, str(full))
+            return
         reserved = job.estimate_usd
 
-        def may_retry(attempt: Attempt) -> bool:
+        async def may_retry(attempt: Attempt) -> bool:
             # A retry is an order like any other: budget and limits have to know of it before it goes out.
             nonlocal reserved
             self._pacing.told(job, attempt)
@@ -178,7 +186,7 @@ class Runner:
             self._pacing.sent_again(job)
             return True
 
-        event = await run_job(self._setting, job, in_flight, scheduled_ns=step.due_ns, may_retry=may_retry)
+        event = await self._sender.send(job, in_flight, scheduled_ns=step.due_ns, may_retry=may_retry)
         self._check_scale(event)
         self._journal.finish(event)
         if IMAGES_NOT_KEPT in event.notes:
@@ -194,6 +202,13 @@ class Runner:
             self._progress.say(
                 f"route {given_up} is given up: {self._pacing.breakers[given_up].opened}; its other jobs are not sent"
             )
+
+    def _not_sent(self, job: Job, why: str) -> None:
+        """Its money and its place are free again; others go on."""
+        self._budget.release(job.estimate_usd)
+        self._ending.sent -= 1
+        if self._ending.stopped_by is None:
+            self._ending.stopped_by, self._ending.message = "workers", why
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -226,6 +241,7 @@ class Runner:
         self._changed.set()
         if not self._draining or self._ending.stopped_by != "user":
             self._draining = True
+            self._sender.drain()
             self._ending.stopped_by = "user"
             self._progress.say(
                 f"stopping: {len(self._tasks)} jobs in flight are waited for; interrupt again to drop them"

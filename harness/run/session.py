@@ -7,13 +7,13 @@ import gc
 import os
 import platform
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -56,6 +56,14 @@ from harness.wire.clock import WorldClock
 if TYPE_CHECKING:
     from harness.run.stopping import Stopper
 
+Drive = Callable[
+    [
+        Scenario, Plan, "Options", Mapping[str, str], RunConditions, WorldClock, Journal, Mapping[str, str],
+        RunProgress, "Stopper | None",
+    ],
+    Coroutine[Any, Any, Ending],
+]  # fmt: skip
+
 # What the embedded API accepts as a key. It opens nothing.
 SIMULATOR_KEY = "sk-sim-harness"
 
@@ -88,8 +96,12 @@ def new_run_id(scenario: str) -> str:
     return f"{scenario}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[str, str] = os.environ) -> Finished:
+def run_scenario(
+    scenario: Scenario, plan: Plan, options: Options, env: Mapping[str, str] = os.environ, drive: Drive | None = None
+) -> Finished:
     """Run a scenario to its end, or as far as budget and user let it; resume where the directory holds a part of it.
+
+    `drive`: what sends the jobs where it is not this machine (`harness.cluster`).
 
     Raises:
         UsageProblem: the budget does not cover the plan, or the directory holds another run.
@@ -98,7 +110,7 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
     refusal = plan.over_budget()
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
-    before = earlier(options.run_dir, scenario)
+    before = earlier(options.run_dir, scenario, plan.regions)
     if before is not None and before.load is not None and before.load != scenario.load.shape():
         raise UsageProblem(
             f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
@@ -117,11 +129,16 @@ def run_scenario(scenario: Scenario, plan: Plan, options: Options, env: Mapping[
             from harness.run.stopping import stopper_of  # scipy: a run without rules does not wait for it
 
             stopper = stopper_of(scenario, plan.jobs, journal.finished_events())
+        own: AbstractContextManager[Mapping[str, str]] = nullcontext({})
+        if drive is None:
+            own = embedded(scenario, log=run_dir / BACKEND_FILE)
         with (
-            embedded(scenario, log=run_dir / BACKEND_FILE) as entries,
+            own as entries,
             RunProgress(len(plan.jobs) - len(journal.finished), quiet=options.quiet) as progress,
         ):
-            driven = _drive(scenario, plan, options, env, conditions, clock, journal, entries, progress, stopper)
+            driven = (drive or _drive)(
+                scenario, plan, options, env, conditions, clock, journal, entries, progress, stopper
+            )
             ending = watch.run(driven)
         whole = ending.stopped_by is None
         conditions = msgspec.structs.replace(
@@ -209,6 +226,7 @@ def make_setting(
     entries: Mapping[str, str],
     lag: LagMeter,
     images_dir: Path | None,
+    salt: bytes | None = None,  # of prompt hashes: the user's own by default
 ) -> Setting:
     lanes = {}
     for name, spec in scenario.routes.items():
@@ -226,7 +244,7 @@ def make_setting(
         clock=clock,
         caps=Caps(**caps),
         retry=RetryPolicy(retry.max_retries, retry.statuses, retry.base_s, retry.max_s, retry.honour_retry_after),
-        salt=load_salt(),
+        salt=load_salt() if salt is None else salt,
         record_prompts=scenario.record_prompts,
         lag=lag,
         images_dir=images_dir,
@@ -269,7 +287,7 @@ async def close_lanes(setting: Setting) -> None:
         await lane.route.aclose()
 
 
-def earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
+def earlier(run_dir: Path | None, scenario: Scenario, regions: tuple[str, ...] = ()) -> RunConditions | None:
     """The conditions of the run that this directory already holds, if it is this scenario's."""
     if run_dir is None or not (run_dir / CONDITIONS_FILE).exists():
         return None
@@ -278,6 +296,11 @@ def earlier(run_dir: Path | None, scenario: Scenario) -> RunConditions | None:
         raise UsageProblem(
             f"{run_dir}: holds a run of another scenario or of another version of {scenario.source}; "
             "give another --out, or bring the file back to what it was to go on"
+        )
+    if before.regions != regions:
+        raise UsageProblem(
+            f"{run_dir}: holds a run measured by {_listed(before.regions)}, and this one would be by "
+            f"{_listed(regions)}; give another --out, or the same --dask and --region to go on"
         )
     return before
 
@@ -312,6 +335,7 @@ def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock
         hypotheses=scenario.hypothesis_conditions(),
         early_stop=None if scenario.early_stop is None else scenario.early_stop.conditions(scenario.cells()),
         uses=scenario.use_conditions(),
+        regions=plan.regions,
         host=Host(
             python=platform.python_version(),
             platform=f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -321,6 +345,10 @@ def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock
         ),
         clock_proof=last_proof(),
     )
+
+
+def _listed(regions: tuple[str, ...]) -> str:
+    return f"the regions {', '.join(regions)}" if regions else "one place"
 
 
 def _copy_layers(scenario: Scenario, run_dir: Path) -> None:

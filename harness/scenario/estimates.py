@@ -154,8 +154,33 @@ def spread(scenario: Scenario, cell: Cell, name: str, profile: Mapping[str, Any]
     expected = expect(scenario, cell, name, profile)
     if expected.median_s is None:
         return None
-    listed = profile["latency_s"][cell.quality]
-    entry = listed[cell.size if cell.size in listed else BASE_SIZE]
+    added = _added_s(scenario, cell)
+    return _spread(name, profile, (str(cell.quality), str(cell.size)), expected.median_s - added, added, expected.basis)
+
+
+def published_spread(name: str, quality: str, size: str, n: int = 1) -> Spread | None:
+    """The same of a shape by itself, with no layer in front; None without a figure.
+
+    Raises:
+        UsageProblem: there is no profile of this name.
+    """
+    profile = profile_named(name)
+    one, basis = _one_image(profile, quality, size)
+    if one is None:
+        return None
+    made = one if n == 1 else one * n * sum(profile["n_factor"]) / len(profile["n_factor"])
+    return _spread(name, profile, (quality, size), made, 0.0, basis)
+
+
+def _spread(
+    name: str, profile: Mapping[str, Any], shape: tuple[str, str], own: float, added: float, basis: str | None
+) -> Spread:
+    listed = profile["latency_s"][shape[0]]
+    entry = listed[shape[1] if shape[1] in listed else BASE_SIZE]
+    return _halves(entry, profile, own, added, f"profile {name}, {basis or 'no basis given'}")
+
+
+def _halves(entry: Mapping[str, Any], profile: Mapping[str, Any], own: float, added: float, basis: str) -> Spread:
     middle, default = float(entry["median"]), float(profile.get("default_sigma", 0.2))
     above = below = default
     if "p95" in entry:
@@ -164,7 +189,16 @@ def spread(scenario: Scenario, cell: Cell, name: str, profile: Mapping[str, Any]
         above = math.log(float(entry["max"]) / middle) / 2.75
     if "min" in entry:
         below = math.log(middle / float(entry["min"])) / 2.75
-    added = _added_s(scenario, cell)
-    own = expected.median_s - added
     least, most = (float(entry[key]) * own / middle if key in entry else None for key in ("min", "max"))
-    return Spread(own, below, above, least, most, added, f"profile {name}, {expected.basis or 'no basis given'}")
+    return Spread(own, below, above, least, most, added, basis)
+
+
+def published_moment(name: str, moment: str) -> Spread:
+    """When something other than the image comes: ``first_partial_s``, ``moderation_s`` or ``refusal_s``.
+
+    Raises:
+        UsageProblem: there is no profile of this name.
+    """
+    profile = profile_named(name)
+    entry = profile[moment]
+    return _halves(entry, profile, float(entry["median"]), 0.0, f"profile {name}, {entry.get('basis')}")

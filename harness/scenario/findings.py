@@ -35,8 +35,9 @@ SECRET_FIX = "keep secrets out of files: export the value and name the variable,
 class Findings:
     """Mistakes found so far. The first one at a place stands; what it breaks further down is not reported again."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, model: type[BaseModel] = Scenario) -> None:
         self._document = document
+        self._model = model  # what the file is read as
         self._seen: set[Path] = set()
         self._problems: list[Problem] = list(document.problems)
 
@@ -75,7 +76,7 @@ class Findings:
             value = _value_at(tree, path)
             if self.known(path) or (error["type"] == "too_short" and value):  # its items are wrong, not their number
                 continue
-            what, fix = word(error, path, value)
+            what, fix = word(error, path, value, self._model)
             self.add(path, what, fix)
 
     def _path(self, loc: tuple[str | int, ...]) -> Path:
@@ -97,12 +98,12 @@ def _value_at(tree: object, path: Path) -> object:
     return tree
 
 
-def known_fields(path: Path) -> list[str]:
+def known_fields(path: Path, root: type[BaseModel] = Scenario) -> list[str]:
     """The fields that may stand in the mapping at a path of the file, aliases included."""
-    model = _plain(_at(path))
+    model = _plain(_at(path, root))
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return []
-    names = list(model.model_fields)
+    names = [field.alias or name for name, field in model.model_fields.items()]
     return names + [alias for alias, name in ALIASES.items() if name in names]
 
 
@@ -116,15 +117,15 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
-def _at(path: Path) -> Any:
+def _at(path: Path, root: type[BaseModel]) -> Any:
     """The declared type of what stands at a path of the file, or None where nothing is declared."""
-    current: Any = Scenario
+    current: Any = root
     for step in path:
         current = _plain(current)
         origin = typing.get_origin(current)
         if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(step) if isinstance(step, str) else None
-            current = field.annotation if field else None
+            fields = {field.alias or name: field for name, field in current.model_fields.items()}
+            current = fields[step].annotation if isinstance(step, str) and step in fields else None
         elif origin is tuple and isinstance(step, int):
             current = typing.get_args(current)[0]
         elif origin is Mapping and isinstance(step, str):
@@ -134,7 +135,7 @@ def _at(path: Path) -> Any:
     return current
 
 
-def word(error: ErrorDetails, path: Path, value: object) -> tuple[str, str]:
+def word(error: ErrorDetails, path: Path, value: object, root: type[BaseModel] = Scenario) -> tuple[str, str]:
     """What is wrong and the fix, for one of pydantic's errors."""
     kind, context = error["type"], error.get("ctx", {})
     name = next((str(step) for step in reversed(path) if isinstance(step, str)), "the file")
@@ -142,14 +143,14 @@ def word(error: ErrorDetails, path: Path, value: object) -> tuple[str, str]:
     if isinstance(context.get("error"), Mistake):
         return context["error"].what, context["error"].fix
     if kind == "extra_forbidden":
-        return _unknown(name, path)
+        return _unknown(name, path, root)
     if kind == "missing":
-        return f"`{name}` is missing", f"add `{name}: …`{_description(path)}"
+        return f"`{name}` is missing", f"add `{name}: …`{_description(path, root)}"
     if kind == "literal_error":
         return _not_listed(name, value, shown, str(context.get("expected", "")))
     if kind in _RANGES and not isinstance(value, dict | list):
         limits = ", ".join(_LIMITS[key].format(context[key]) for key in _LIMITS if key in context)
-        return f"{name}: {shown} is out of range", f"it must be {limits}{_description(path)}"
+        return f"{name}: {shown} is out of range", f"it must be {limits}{_description(path, root)}"
     if kind == "string_pattern_mismatch":
         return f"{name}: {shown} is not a plain name", "use lower-case letters, digits, - and _, starting with a letter"
     if kind in _TYPES:
@@ -158,10 +159,10 @@ def word(error: ErrorDetails, path: Path, value: object) -> tuple[str, str]:
         if isinstance(value, str) and scalar and re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?|true|false", value.strip()):
             fix = f"write {value.strip()} without quotes"
         found = f"text {shown}" if isinstance(value, str) else shown
-        return f"{name} must be {wanted}, not {found}", fix + _description(path)
+        return f"{name} must be {wanted}, not {found}", fix + _description(path, root)
     if kind == "too_short":
-        return f"{name} is empty", f"give at least one value{_description(path)}"
-    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:120]}", f"mend the value{_description(path)}"
+        return f"{name} is empty", f"give at least one value{_description(path, root)}"
+    return f"{name}: {error['msg'][:1].lower()}{error['msg'][1:120]}", f"mend the value{_description(path, root)}"
 
 
 _LIMITS = {
@@ -196,14 +197,14 @@ _TYPES = {
 }
 
 
-def _unknown(name: str, path: Path) -> tuple[str, str]:
-    known = known_fields(path[:-1])
+def _unknown(name: str, path: Path, root: type[BaseModel]) -> tuple[str, str]:
+    known = known_fields(path[:-1], root)
     if secret_name(name) and name not in known:
         return f"`{show(name).strip('`')}` would hold a secret in the file", SECRET_FIX
-    if name in FOREIGN:
+    if name in FOREIGN and root is Scenario:
         return FOREIGN[name]
     near = nearest(name, known)
-    if near is None:
+    if near is None and root is Scenario:
         elsewhere = nearest(name, known_fields(("matrix",)))
         if elsewhere == name and "matrix" in known:
             return f"`{name}` is a request field and does not stand here", "move it under `defaults:` or `matrix:`"
@@ -220,14 +221,15 @@ def _not_listed(name: str, value: object, shown: str, expected: str) -> tuple[st
     return f"{name} cannot be {shown}", f"write {near}" if near else f"write {listing(allowed)}"
 
 
-def _description(path: Path) -> str:
+def _description(path: Path, root: type[BaseModel]) -> str:
     """The field's own description in brackets, when the path leads to a field."""
     while path and isinstance(path[-1], int):
         path = path[:-1]
-    model = _plain(_at(path[:-1])) if path else None
+    model = _plain(_at(path[:-1], root)) if path else None
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return ""
-    field = model.model_fields.get(str(path[-1]))
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    field = fields.get(str(path[-1]))
     return f" ({field.description.rstrip('.')})" if field is not None and field.description else ""
 
 

@@ -27,6 +27,7 @@ from harness.simulator.pictures import VARIANTS
 from harness.simulator.profiles import Profile
 from harness.simulator.requests import Refused, Shape
 from harness.simulator.script import Piece, Script
+from harness.simulator.switch import Switch
 from harness.simulator.truth import Truth, TruthLog
 from harness.simulator.wires import Ask, Wire
 from harness.simulator.world import Layer, World
@@ -55,6 +56,7 @@ class Entry:
         self._born_ns = clock.now_ns()
         self._count = 0
         self._in_flight = 0
+        self.switch = Switch()
         self.work: set[asyncio.Task[Any]] = set()  # deliveries and backends under way
         self.closing: set[asyncio.Task[None]] = set()  # records about to be written
 
@@ -85,6 +87,7 @@ class Entry:
             self.work.add(task)
             task.add_done_callback(self.work.discard)
         watching = asyncio.create_task(self._watch(receive, truth, mail))
+        self.switch.under_way[mail] = (send, truth)
         extra_s = self._layer.adds_s * (1 + self._layer.spread * dice.uniform(-1, 1))
         try:
             product = self._layer.imitates or self.wire.product
@@ -94,6 +97,7 @@ class Entry:
             abort(send)
         finally:
             watching.cancel()
+            del self.switch.under_way[mail]
             self._in_flight -= 1
             if self._layer.backend_stops and truth.cap_fired_ns is not None:
                 backend.cancel()
@@ -168,7 +172,9 @@ class Entry:
         truth.latency_s = round(timing.done_s, 3)
         make = partial(wire.make, shape, timing, int(time.time()), dice.randrange(VARIANTS), truth.request_id)
         planned = make() if script.is_prepared(shape) else await asyncio.to_thread(make)
-        fault = ask.headers.get("x-sim-fault") or faults.chosen(self._world, shape, self.name, dice)
+        # The dice are thrown all the same: what a port draws does not depend on whether it was broken before.
+        planned_fault = faults.chosen(self._world, shape, self.name, dice)
+        fault = ask.headers.get("x-sim-fault") or self.switch.fault or planned_fault
         if fault:
             truth.fault, options = faults.parse(fault)
             at = Context(shape, timing, truth.request_id, options)

@@ -65,6 +65,14 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
         clock.advance(wanted_s)
         return reply({"advanced_s": clock.advanced_s})
 
+    async def switch(request: Request) -> JSONResponse:
+        if isinstance(entry, Desk):
+            return reply({"error": {"message": "a port that speaks a task API has no switch"}}, 400)
+        try:
+            return reply(entry.switch.told(await request.json()))
+        except (ValueError, RecursionError) as error:
+            return reply({"error": {"message": f"/sim/switch wants {error}"}}, 400)
+
     if isinstance(entry, Desk):
         own = entry.routes()
     else:
@@ -75,6 +83,7 @@ def router(entry: Entry | Desk, clock: SimClock, links: Links) -> Browsers:
                 Route("/healthz", health),
                 Route("/files/{name}", Files(links, clock), methods=["GET", "HEAD"]),
                 Route("/sim/clock", move, methods=["POST"]),
+                Route("/sim/switch", switch, methods=["POST"]),
                 *own,
                 Route("/{path:path}", not_found, methods=["GET", "POST", "PUT", "DELETE"]),
             ]

@@ -27,6 +27,8 @@ def main() -> int:
         "Comparisons": ["tests.bench.comparisons", *(["--trials", "50"] if options.quick else [])],
         "Blind ratings": ["tests.bench.ratings", *(["--trials", "50"] if options.quick else [])],
         "Stopping early": ["tests.bench.stopping", *(["--trials", "50"] if options.quick else [])],
+        "Policies": ["tests.bench.policies", *(["--jobs", "200"] if options.quick else [])],
+        "Drill and simulation": ["tests.bench.drills", *(["--jobs", "150"] if options.quick else [])],
         "Sanitizer": ["tests.bench.sanitizing", *(["--megabytes", "1"] if options.quick else [])],
         "Kills": ["tests.bench.kills", *(["--kills", "10"] if options.quick else [])],
         "Endurance": ["tests.bench.soak", *(["--hours", "1", "--only", "soak"] if options.quick else [])],

@@ -1,0 +1,1 @@
+"""One run from several machines: Dask carries leases out and events back, and the client keeps the only journal."""
