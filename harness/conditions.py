@@ -6,12 +6,13 @@ network library. It holds no key, no prompt and no host name of a route.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from harness.errors import UsageProblem
+from harness.errors import HarnessError, UsageProblem
 from harness.loads import ClosedRoute, LoadResult, LoadShape
 
 EVENTS_FILE = "events.jsonl"
@@ -278,11 +279,22 @@ class RunConditions(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
 
 
 def write_conditions(run_dir: Path, conditions: RunConditions) -> None:
-    """Write ``run.json`` whole or not at all."""
+    """Write ``run.json`` whole or not at all.
+
+    Raises:
+        HarnessError: it cannot be written; one that was there is as it was.
+    """
     target = run_dir / CONDITIONS_FILE
     fresh = target.with_suffix(".json.tmp")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(conditions), indent=2) + b"\n")
-    fresh.replace(target)
+    try:
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(conditions), indent=2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())  # or the name may outlive a power cut, and what it names may not
+        fresh.replace(target)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise HarnessError(f"{target}: cannot be written ({error.strerror}); the journal beside it is kept") from error
 
 
 def read_conditions(run_dir: Path) -> RunConditions:
@@ -297,4 +309,7 @@ def read_conditions(run_dir: Path) -> RunConditions:
     except FileNotFoundError:
         raise UsageProblem(f"{run_dir}: no {CONDITIONS_FILE} here; give a directory that `harness run` wrote") from None
     except msgspec.MsgspecError as error:
-        raise UsageProblem(f"{path}: not the conditions of a run ({error})") from None
+        raise UsageProblem(
+            f"{path}: not the conditions of a run ({error}); the events beside it are whole and can be read with "
+            "`harness diagnose - < events.jsonl`, and a run can be begun anew in another directory"
+        ) from None

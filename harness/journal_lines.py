@@ -57,6 +57,6 @@ def read_link_checks(path: Path) -> list[LinkCheck]:
     found: list[LinkCheck] = []
     with path.open("rb") as lines:
         for line in lines:
-            if b'"link_check"' in line[:64]:
+            if b'"link_check"' in line[:64] and line.endswith(b"\n"):  # the last one may be under way
                 found.append(msgspec.json.decode(line, type=LinkCheck))
     return found

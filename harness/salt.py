@@ -6,6 +6,7 @@ holds nothing by which a short prompt could be guessed.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
 import secrets
@@ -25,11 +26,8 @@ def load_salt() -> bytes:
     path = salt_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as fresh:
-                fresh.write(secrets.token_bytes(32))
-        except FileExistsError:
-            pass  # made by an earlier run: that one is read below
+        if not path.exists():
+            _make(path)
         salt = path.read_bytes()
     except OSError as error:
         raise UsageProblem(
@@ -38,6 +36,20 @@ def load_salt() -> bytes:
     if len(salt) < 16:
         raise UsageProblem(f"{path}: the salt is cut short; delete the file to get a new one")
     return salt
+
+
+def _make(path: Path) -> None:
+    """The whole salt or none: it gets its name when it is written, so that a kill leaves no half of it."""
+    fresh = path.with_name(f".salt-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # somebody was faster: theirs is the one
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def prompt_hash(prompt: str, salt: bytes) -> str:

@@ -13,7 +13,6 @@ BOUND_SHARE = 0.5  # a clock "holds most of the time" above half of it
 BOUND_MS = 2000.0  # and nobody waits for less than this
 LONG_WAIT_MS = 30_000.0  # where integrators begin to call it slow: over 30 s means "optimise" (e-commerce article)
 AGREES = 0.25  # server time and our wait agree within this share
-LAG_SHARE = 0.25  # our own loop late by this share of the whole: distrust the figure
 BUFFERED_SHARE = 0.05  # first partial within this share of the final image: it was held back
 
 
@@ -36,24 +35,6 @@ def _explain_bound(verdict: VerdictName, clock: str) -> Explain:
         return JobVerdict(job_id=row["job_id"], verdict=verdict, evidence=(EvidenceRow(fact=fact),))
 
     return explain
-
-
-def _client(case: Case) -> Mask:
-    # A late loop does not move a kernel stamp: what counts is by how much the stamps may be off. Events from before
-    # that was kept have the loop's lateness alone.
-    error = case.number("clock_error_ms")
-    blurred = np.where(np.isnan(error), case.number("host_lag_ms"), error)
-    return case.answered & (blurred >= BOUND_MS) & (blurred >= LAG_SHARE * case.number("final_image_ms"))
-
-
-def _explain_client(case: Case, index: int, row: Row) -> JobVerdict:  # noqa: ARG001
-    known = row["clock_error_ms"] == row["clock_error_ms"] and row["clock_error_ms"] is not None
-    blurred = f"a mark of this job may be {seconds(row['clock_error_ms'])} late" if known else "stamps are our own"
-    rows = (
-        EvidenceRow(fact=f"{blurred}, in a job of {seconds(row['final_image_ms'])}"),
-        EvidenceRow(fact=f"our own loop ran up to {seconds(row['host_lag_ms'])} late", points="context"),
-    )
-    return JobVerdict(job_id=row["job_id"], verdict="client_bound", evidence=rows)
 
 
 def _buffered(case: Case) -> Mask:
@@ -125,9 +106,6 @@ def _bound_audit(verdict: VerdictName, clock: str, holds: str, clear: str, step:
 
 
 AUDITS = (
-    Audit("client_bound", "Our own machine was late", "Our own machine kept up",
-          "Distrust this measurement first: fewer jobs at once, or a machine with less to do.",
-          _client, _explain_client),
     _bound_audit("connect_delay", "connect_ms", "Connecting holds most of the time", "Connections come about quickly",
                  "Look at DNS, addresses and TLS on this path; leave the model alone."),
     _bound_audit("upload_bound", "upload_ms", "The upload holds most of the time", "Uploads are quick",

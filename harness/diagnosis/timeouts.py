@@ -52,6 +52,9 @@ def _explain_left_over(case: Case, index: int, row: Row) -> JobVerdict:
             "unreachable": ("no connection came about", "whether the host answers at all from this machine"),
         }
         fact, settle = words.get(row["outcome"], ("an error with nothing to tie it to a cause", "the other side's log"))
+        if 300 <= (row["http_status"] or 0) < 400:
+            fact = "the route sends its callers elsewhere, and no key is taken there unasked"
+            settle = "a base_url that the redirect does not stand before"
         if isinstance(row["failure"], str):
             fact = f"{fact} ({row['failure']})"
         return JobVerdict(

@@ -120,7 +120,7 @@ class RouteFamily:
             page = await context.new_page()
             await page.goto(self._page_url)
             clock = await _calibrate(page)
-            sent = await _sent_stamps(page)
+            sent, moved = await _watched(page)
             seen: dict[str, Any] = await page.evaluate(self._script, self._asked(call))
         except Error as error:
             trace.begin()
@@ -128,6 +128,8 @@ class RouteFamily:
         finally:
             await context.close()
         take(seen, clock, trace)
+        if seen["moved"]:
+            trace.http_status = moved.get(call.client_request_id)
         if trace.request_sent_ns is None and call.client_request_id in sent:
             trace.request_sent_ns = sent[call.client_request_id]
         if seen["failure"] is not None:
@@ -153,6 +155,9 @@ class RouteFamily:
             "headers": headers,
             "fields": fields,
             "abortMs": None if abort_s is None else abort_s / self._target.time_scale * 1000,
+            # A browser takes Authorization away from a redirect to another origin (Fetch, HTTP-redirect fetch); other
+            # headers, which may hold a key as well, it takes along.
+            "redirect": "manual" if self._target.headers else "follow",
         }
 
     def read(self, trace: Trace, scrubber: Scrubber) -> Answer:
@@ -179,20 +184,31 @@ async def _calibrate(page: Page) -> PageClock:
     return best
 
 
-async def _sent_stamps(page: Page) -> dict[str, int]:
-    """When a request's headers went out, by the client id in them: a page is told nothing of a fetch that it aborts,
-    the browser's own debugging protocol is. Our clock as the news comes in, a little later than the browser's."""
+async def _watched(page: Page) -> tuple[dict[str, int], dict[str, int]]:
+    """When a request's headers went out, and the status that sent it elsewhere, by the client id in the headers.
+
+    A page is told nothing of a fetch that it aborts, and little of a redirect; the browser's own debugging protocol is.
+    Our clock as the news comes in, a little later than the browser's.
+    """
     sent: dict[str, int] = {}
+    moved: dict[str, int] = {}
+    requests: dict[str, str] = {}
     session = await page.context.new_cdp_session(page)
 
     def went_out(event: dict[str, Any]) -> None:
         headers = {str(name).lower(): value for name, value in event["headers"].items()}
         if (client_id := headers.get("x-client-request-id")) is not None:
             sent.setdefault(client_id, WorldClock.now_ns())
+            requests[event["requestId"]] = client_id
+
+    def answered(event: dict[str, Any]) -> None:
+        if event["requestId"] in requests and 300 <= event["statusCode"] < 400:
+            moved[requests[event["requestId"]]] = event["statusCode"]
 
     session.on("Network.requestWillBeSentExtraInfo", went_out)
+    session.on("Network.responseReceivedExtraInfo", answered)
     await session.send("Network.enable")
-    return sent
+    return sent, moved
 
 
 def take(seen: dict[str, Any], clock: PageClock, trace: Trace) -> None:

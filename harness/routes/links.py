@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
+from harness.errors import UsageProblem
 from harness.routes.answer import read_answer
 from harness.routes.base import Answer, Payload, Target
 from harness.routes.dialect import Dialect
@@ -66,7 +67,7 @@ class Downloads:
             client = self._client(url)
             async with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
                 await read_through(response)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, UsageProblem) as error:
             leg.failure = exception_chain(error)
         finally:
             current_trace.reset(token)

@@ -1,9 +1,9 @@
 // Runs inside the page: one fetch as a product makes it, and what the page could see of it. Times are performance.now().
-async ({ url, headers, fields, abortMs }) => {
+async ({ url, headers, fields, abortMs, redirect }) => {
   const now = () => performance.now();
   const seen = {
     began: 0, status: null, headers: [], headersAt: null, chunks: [], endAt: null, body: "", timing: null,
-    failure: null, failedAt: null, paintedAt: null, download: null, sentBytes: 0,
+    failure: null, failedAt: null, paintedAt: null, download: null, sentBytes: 0, moved: false,
   };
   const asBase64 = (parts) => new Promise((resolve) => {
     const reader = new FileReader();
@@ -39,12 +39,15 @@ async ({ url, headers, fields, abortMs }) => {
   const timer = abortMs === null ? null : setTimeout(() => controller.abort(), abortMs);
   seen.began = now();
   try {
-    const response = await fetch(url, { method: "POST", headers, body, signal: controller.signal, cache: "no-store" });
+    const asked = { method: "POST", headers, body, signal: controller.signal, cache: "no-store", redirect };
+    const response = await fetch(url, asked);
     seen.headersAt = now();
-    seen.status = response.status;
+    seen.moved = response.type === "opaqueredirect";  // the page is not told where to, nor with which status
+    seen.status = seen.moved ? null : response.status;
     seen.headers = [...response.headers];
-    const reader = response.body.getReader();
-    for (;;) {
+    if (seen.moved) seen.endAt = now();
+    const reader = seen.moved ? null : response.body.getReader();
+    while (!seen.moved) {
       const { done, value } = await reader.read();
       const at = now();
       if (done) { seen.endAt = at; break; }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.events import Attempt, JobEvent
 from harness.kept import image_name
 from harness.plan import Job
@@ -29,6 +30,7 @@ from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace
 
+IMAGES_NOT_KEPT = "images_not_kept"
 MayRetry = Callable[[Attempt], Awaitable[bool]]
 
 
@@ -134,10 +136,18 @@ async def run_job(
         except asyncio.CancelledError:
             break
     ended_ns = exchanges[-1].trace.ended_ns or zero_ns
+    notes: list[str] = []
+    # What was paid for is told whatever becomes of the rest: an image or a link that finds no place is a note.
     if setting.images_dir is not None:
-        await asyncio.to_thread(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
+        try:
+            await asyncio.to_thread(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
+        except OSError:
+            notes.append(IMAGES_NOT_KEPT)
     if setting.link_check_s:
-        await asyncio.to_thread(_remember_links, setting, lane, job, exchanges[-1])
+        try:
+            await asyncio.to_thread(_remember_links, setting, lane, job, exchanges[-1])
+        except HarnessError:
+            notes.append("links_not_kept")
     return make_event(
         facts,
         exchanges,
@@ -145,6 +155,7 @@ async def run_job(
         clock=setting.clock,
         host_lag_ns=setting.lag.worst_ns(zero_ns, ended_ns),
         retry_reason=reason,
+        notes=(*notes, *setting.lag.notes(zero_ns, ended_ns)),
         scheduled_at_ms=None if scheduled_ns is None else setting.clock.ms(zero_ns, scheduled_ns),
     )
 
@@ -180,8 +191,11 @@ async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber
     answer, images = Answer(), tuple[Decoded, ...]()
     if not cancelled:
         keep = setting.images_dir is not None
-        async with setting.interpreting:
-            answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job, keep=keep)
+        try:
+            async with setting.interpreting:
+                answer, images = await asyncio.to_thread(_interpret, lane.route, trace, scrubber, job, keep=keep)
+        except asyncio.CancelledError:  # its marks are kept; what it brought was not looked at any more
+            cancelled = True
     if setting.link_check_s:
         link_sha256 = {leg.link: _sha256(leg) for leg in trace.legs if leg.kind == "download"}
     for one in trace.all_traces():
@@ -243,4 +257,9 @@ def _keep(folder: Path, job_id: str, images: tuple[Decoded, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         if image.data and image.check.format:
-            (folder / image_name(job_id, index, image.check.format)).write_bytes(image.data)
+            path = folder / image_name(job_id, index, image.check.format)
+            try:
+                path.write_bytes(image.data)
+            except OSError:
+                path.unlink(missing_ok=True)  # half a picture is none
+                raise

@@ -1,11 +1,11 @@
-"""How late our own event loop runs: the measurement's own error bar."""
+"""How late our own event loop runs, and what became of the host's clocks: the measurement's own error bar."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 
+from harness.run.hostwatch import HostNote, HostWatch
 from harness.wire.clock import WorldClock
 
 TICK_S = 0.02
@@ -16,8 +16,9 @@ KEPT = 20_000
 class LagMeter:
     """A ticker that notes how much later than planned it was woken. Use as an async context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: HostWatch | None = None) -> None:
         self._late: deque[tuple[int, int]] = deque(maxlen=KEPT)
+        self._host = HostWatch() if host is None else host
 
     async def __aenter__(self) -> LagMeter:
         self._task = asyncio.create_task(self._tick())
@@ -25,8 +26,10 @@ class LagMeter:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        # Not awaited itself: its cancellation and ours could not be told apart, and a Ctrl-C here would be lost.
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
 
     async def _tick(self) -> None:
         while True:
@@ -35,6 +38,12 @@ class LagMeter:
             now = WorldClock.now_ns()
             if now - due > WORTH_KEEPING_NS:
                 self._late.append((now, now - due))
+            self._host.look()
+
+    def notes(self, start_ns: int, end_ns: int) -> tuple[HostNote, ...]:
+        """What happened to the host's clocks while [start, end] lay under it."""
+        self._host.look()
+        return self._host.notes(start_ns, end_ns)
 
     def worst_ns(self, start_ns: int, end_ns: int) -> int:
         """The largest lateness noticed while [start, end] lay under it, in ns of this machine; 0 when below 1 ms."""

@@ -21,7 +21,7 @@ TIMEOUT_LAYERS = {"abort": "browser.abort", "poll": "client.poll"}
 LONGEST_INPUT_CHECK_MS = 10_000.0
 
 # Statuses with which the API refuses before it does any work: nothing is generated, so nothing is billed.
-REFUSED = frozenset({400, 401, 402, 403, 404, 413, 415, 422, 429})
+REFUSED = frozenset({301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 413, 415, 422, 429})
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ def make_event(
     host_lag_ns: int,
     retry_reason: str | None,
     scheduled_at_ms: float | None = None,
+    notes: Sequence[str] = (),
 ) -> JobEvent:
-    """The event of a job that is over. Its cost is that of all its attempts."""
+    """The event of a job that is over. Its cost is that of all its attempts; `notes` are those of the host."""
     last, final, answer = attempts[-1], exchanges[-1], exchanges[-1].answer
     checks = tuple(image.check for image in final.images)
     outcome = outcome_of(final, last.ended, facts.job.cell.n)
@@ -64,9 +65,9 @@ def make_event(
     if earlier_usd is not None:
         cost_usd = earlier_usd + (cost_usd or 0.0)
     clocks: dict[str, Any] = {**job_clocks(attempts, scheduled_at_ms)}
-    notes = list(answer.notes)
+    told = [*answer.notes, *notes]
     if final.images and len(final.images) != facts.job.cell.n:
-        notes.append("image_count_differs")
+        told.append("image_count_differs")
     return JobEvent(
         **_shape(facts),
         time_scale=clock.time_scale,
@@ -99,7 +100,7 @@ def make_event(
         cost_usd=cost_usd,
         cost_basis=basis,
         earlier_attempts_usd=earlier_usd,
-        notes=tuple(notes),
+        notes=tuple(told),
         attempts=tuple(attempts),
     )
 
@@ -183,7 +184,8 @@ def outcome_of(exchange: Exchange, ended: Ended, asked_n: int) -> Outcome:
         return "cancelled"
     if trace.http_status is None and trace.request_sent_ns is None and trace.bytes_down == 0:
         return "unreachable"
-    if answer.error is not None or (status or 0) >= 400:
+    # A redirect is not followed: a key is for the address that it was given for, and for no other.
+    if answer.error is not None or (status or 0) >= 300:
         return "error"
     if exchange.images:
         checks: list[ImageCheck] = [image.check for image in exchange.images]

@@ -15,8 +15,8 @@ from harness.events import Attempt, JobEvent
 from harness.loads import ClosedRoute, LoadResult
 from harness.plan import Job
 from harness.run.budget import Budget
-from harness.run.job import Setting
-from harness.run.journal import Journal, Send
+from harness.run.job import IMAGES_NOT_KEPT, Setting
+from harness.run.journal import DiskFull, Journal, Send
 from harness.run.pacer import Stop, Wait
 from harness.run.pacing import Go, Pacing
 from harness.run.progress import RunProgress
@@ -35,7 +35,7 @@ class Ending:
     """How a run came to its end."""
 
     sent: int = 0
-    stopped_by: str | None = None  # "user", "budget", "load", "breaker", "workers"; None when every job was done
+    stopped_by: str | None = None  # "user", "budget", "load", "breaker", "workers", "disk"; None when all was done
     unknown: int = 0
     message: str | None = None
     load: LoadResult = field(default_factory=LoadResult)
@@ -164,8 +164,14 @@ class Runner:
             self._not_sent(job, refusal)
             return
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        # Before the first byte goes out: a job that may be billed is never unknown to the journal.
-        self._journal.send(Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1)))
+        send = Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1))
+        try:
+            # Before the first byte goes out: a job that may be billed is never unknown to the journal.
+            self._journal.send(send)
+        except DiskFull as full:
+            self._stop("disk", str(full))
+            self._not_sent(job, str(full))
+            return
         reserved = job.estimate_usd
 
         async def may_retry(attempt: Attempt) -> bool:
@@ -183,6 +189,10 @@ class Runner:
         event = await self._sender.send(job, in_flight, scheduled_ns=step.due_ns, may_retry=may_retry)
         self._check_scale(event)
         self._journal.finish(event)
+        if IMAGES_NOT_KEPT in event.notes:
+            self._journal.found_full()
+        if self._journal.full is not None and not self._draining:
+            self._stop("disk", self._journal.full)
         self._budget.settle(reserved, event.cost_usd)
         self._progress.finished(event)
         self._tell(event)

@@ -27,7 +27,7 @@ from harness.conditions import (
     read_conditions,
     write_conditions,
 )
-from harness.errors import UsageProblem
+from harness.errors import HarnessError, UsageProblem
 from harness.events import JobEvent
 from harness.kept import IMAGES_DIR
 from harness.plan import Job, Plan
@@ -105,7 +105,7 @@ def run_scenario(
 
     Raises:
         UsageProblem: the budget does not cover the plan, or the directory holds another run.
-        HarnessError: the journal cannot be written.
+        HarnessError: the journal cannot be written, or the disk became full on the way.
     """
     refusal = plan.over_budget()
     if refusal is not None:
@@ -151,6 +151,10 @@ def run_scenario(
             stopped_cells=() if stopper is None else stopper.stopped(journal.ever_sent),
         )
         write_conditions(run_dir, conditions)
+        if ending.stopped_by == "disk":
+            raise HarnessError(
+                f"stopped: {ending.message}; free some space and run again with --out {run_dir} to go on"
+            )
         return Finished(run_dir, conditions, ending, dict(progress.outcomes), progress.spent_usd, journal.torn_lines)
 
 

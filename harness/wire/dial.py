@@ -11,10 +11,9 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-import anyio.to_thread
-
 from harness.events import AddressFamily
 from harness.wire.clock import WorldClock
+from harness.wire.lookup import look_up
 from harness.wire.receive import link_of, prepare
 from harness.wire.trace import AddressTried, Trace
 
@@ -48,21 +47,9 @@ async def resolve(host: str, port: int, trace: Trace) -> list[Address]:
         pass
     else:
         return [Address(socket.AF_INET6 if literal.version == 6 else socket.AF_INET, (host, port))]
-    done_ns = 0
-
-    def look_up() -> list[Address]:
-        nonlocal done_ns
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        finally:
-            # In the thread: a callback on the loop would be late by whatever else the loop is doing.
-            done_ns = WorldClock.now_ns()
-        return list(dict.fromkeys(Address(int(family), tuple(address)) for family, _, _, _, address in found))
-
-    # abandon_on_cancel: a resolver that hangs must not outlive the cap that gave up on it.
-    found = await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True)
-    trace.dns_done_ns = done_ns
-    return found
+    found = await look_up(host, port)
+    trace.dns_done_ns = found.done_ns
+    return [Address(*one) for one in found.addresses]
 
 
 async def connect(addresses: list[Address], trace: Trace) -> socket.socket:

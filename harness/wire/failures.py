@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import socket
+import ssl
 
 from harness.events import Ended
 from harness.wire.trace import Trace
@@ -29,22 +31,49 @@ class ReadFailed(ConnectionFailed):
 
 
 def exception_chain(error: BaseException | None) -> tuple[str, ...]:
-    """Class names from the outermost exception to its root cause, then the errno's name where there is one.
+    """Class names from the outermost exception to its root cause, then the name of the last reason where there is one:
+    an errno, the resolver's error, or why a certificate was refused.
 
     Only names: messages may hold addresses or secrets.
     """
     names: list[str] = []
     seen: set[int] = set()
-    last_errno: int | None = None
+    reason: str | None = None
     while error is not None and id(error) not in seen and len(names) < 12:
         seen.add(id(error))
         names.append(type(error).__name__)
-        if isinstance(error, OSError) and error.errno is not None:
-            last_errno = error.errno
+        reason = _reason(error) or reason
         error = error.__cause__ or error.__context__
-    if last_errno is not None:
-        names.append(errno.errorcode.get(last_errno, f"errno_{last_errno}"))
+    if reason is not None:
+        names.append(reason)
     return tuple(dict.fromkeys(names))
+
+
+# OpenSSL's names (x509_vfy.h, X509_V_ERR_…) of what most often is wrong.
+_CERTIFICATE = {
+    9: "CERT_NOT_YET_VALID",
+    10: "CERT_HAS_EXPIRED",
+    18: "DEPTH_ZERO_SELF_SIGNED_CERT",
+    19: "SELF_SIGNED_CERT_IN_CHAIN",
+    20: "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    21: "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    62: "HOSTNAME_MISMATCH",
+    64: "IP_ADDRESS_MISMATCH",
+}
+_RESOLVER = {value: name for name, value in vars(socket).items() if name.startswith("EAI_")}
+
+
+def _reason(error: BaseException) -> str | None:
+    """The name of the number that an error of the system, the resolver or of TLS carries."""
+    if type(error).__name__ == "ProxyError" and str(error)[:3].isdigit():
+        return f"proxy_said_{str(error)[:3]}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE.get(error.verify_code, f"verify_{error.verify_code}")
+    if isinstance(error, ssl.SSLError) or not isinstance(error, OSError) or error.errno is None:
+        return None  # OpenSSL's own numbers look like errnos, and are none
+    if isinstance(error, socket.gaierror):
+        return _RESOLVER.get(error.errno, f"resolver_{error.errno}")
+    return errno.errorcode.get(error.errno, f"errno_{error.errno}")
 
 
 def how_it_ended(trace: Trace, failure: tuple[str, ...], *, cancelled: bool) -> Ended:

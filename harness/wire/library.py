@@ -31,11 +31,7 @@ class LibraryPath:
             "keepalive_expiry": keepalive_s,
             "network_backend": StampingBackend(),
         }
-        self._pool: httpcore.AsyncConnectionPool = (
-            httpcore.AsyncConnectionPool(**settings)
-            if proxy is None
-            else httpcore.AsyncHTTPProxy(proxy_url=httpcore.URL(proxy), **settings)
-        )
+        self._pool = httpcore.AsyncConnectionPool(**settings) if proxy is None else _through(proxy, context, settings)
 
     async def carry(self, request: httpx.Request, trace: Trace) -> httpx.Response:
         outgoing = httpcore.Request(
@@ -50,8 +46,11 @@ class LibraryPath:
             content=request.stream,
             extensions={**request.extensions, "trace": _Observer(trace), "timeout": {}},
         )
-        with _translated():
-            response = await self._pool.handle_async_request(outgoing)
+        try:
+            with _translated():
+                response = await self._pool.handle_async_request(outgoing)
+        finally:
+            trace.tunnelling = False
         trace.headers_ns = trace.last_byte_ns
         trace.http_status = response.status
         trace.http_version = response.extensions.get("http_version", b"").decode("ascii", "replace") or None
@@ -65,6 +64,16 @@ class LibraryPath:
 
     async def aclose(self) -> None:
         await self._pool.aclose()
+
+
+def _through(proxy: str, context: ssl.SSLContext, settings: dict[str, Any]) -> httpcore.AsyncConnectionPool:
+    """A pool behind a proxy, with the name and the password that its address holds."""
+    named = httpx.Proxy(proxy)
+    where = httpcore.URL(
+        scheme=named.url.raw_scheme, host=named.url.raw_host, port=named.url.port, target=named.url.raw_path
+    )
+    secured = context if named.url.scheme == "https" else None
+    return httpcore.AsyncHTTPProxy(proxy_url=where, proxy_auth=named.raw_auth, proxy_ssl_context=secured, **settings)
 
 
 class _StampedStream(httpx.AsyncByteStream):
@@ -96,10 +105,11 @@ class _Observer:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
 
-    async def __call__(self, name: str, info: dict[str, Any]) -> None:  # noqa: ARG002
+    async def __call__(self, name: str, info: dict[str, Any]) -> None:
         if name == "http11.send_request_headers.started":
             self._trace.acquired(reused=True)  # no effect when connect_tcp came before it
-        elif name == "http11.send_request_body.complete":
+            self._trace.tunnelling = info["request"].method == b"CONNECT"
+        elif name == "http11.send_request_body.complete" and not self._trace.tunnelling:
             self._trace.request_sent_ns = WorldClock.now_ns()
 
 
@@ -111,5 +121,7 @@ def _translated() -> Any:
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
         kind = getattr(httpx, type(error).__name__, httpx.TransportError)
         raise kind(str(error)) from error
-    except (httpcore.UnsupportedProtocol, httpcore.ProxyError) as error:
+    except httpcore.ProxyError as error:
+        raise httpx.ProxyError(str(error)) from error
+    except httpcore.UnsupportedProtocol as error:
         raise httpx.TransportError(str(error)) from error

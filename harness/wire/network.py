@@ -11,12 +11,13 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-import anyio.to_thread
 import httpcore
 from httpcore import SOCKET_OPTION
 
+from harness.events import CapName
 from harness.wire.clock import WorldClock
 from harness.wire.dial import family_name
+from harness.wire.lookup import look_up
 from harness.wire.stamp import Stamp
 from harness.wire.trace import AddressTried, Trace, current_trace
 from harness.wire.watch import watch_of
@@ -72,28 +73,16 @@ class StampingBackend(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
     async def _resolve(self, host: str, port: int, trace: Trace) -> list[tuple[int, str]]:
-        done_ns = 0
-
-        def look_up() -> list[tuple[int, str]]:
-            nonlocal done_ns
-            try:
-                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            finally:
-                # In the thread: a callback on the loop would be late by whatever else the loop is doing.
-                done_ns = WorldClock.now_ns()
-            return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
-
         try:
             async with asyncio.timeout(trace.connect_left_s()):
-                # abandon_on_cancel: a resolver that hangs must not outlive the cap that gave up on it.
-                result = await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True)
+                found = await look_up(host, port)
         except TimeoutError as error:
             trace.cap_fired = "connect"
             raise httpcore.ConnectTimeout("name resolution") from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        trace.dns_done_ns = done_ns
-        return result
+        trace.dns_done_ns = found.done_ns
+        return list(dict.fromkeys((family, str(address[0])) for family, address in found.addresses))
 
 
 class StampedStream(httpcore.AsyncNetworkStream):
@@ -106,7 +95,7 @@ class StampedStream(httpcore.AsyncNetworkStream):
         trace = current_trace.get()
         if trace is None:
             return await self._inner.read(max_bytes, timeout)
-        bound = trace.read_cap()
+        bound = _tunnel_cap(trace) if trace.tunnelling else trace.read_cap()
         try:
             data = await self._inner.read(max_bytes, None if bound is None else bound[1])
         except httpcore.ReadTimeout:
@@ -124,7 +113,7 @@ class StampedStream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         await self._inner.write(buffer, timeout)
         trace = current_trace.get()
-        if trace is not None:
+        if trace is not None and not trace.tunnelling:
             trace.bytes_up += len(buffer)
 
     async def start_tls(
@@ -147,6 +136,11 @@ class StampedStream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+def _tunnel_cap(trace: Trace) -> tuple[CapName, float] | None:
+    left = trace.connect_left_s()
+    return None if left is None else ("connect", left)
 
 
 def _tried(family: int, began_ns: int, *, connected: bool) -> AddressTried:

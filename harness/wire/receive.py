@@ -203,11 +203,12 @@ class Receiver:
 
     def _stamp(self, ancillary: list[tuple[int, int, bytes]], earliest: int, now: int) -> Stamp:
         arrived = None
+        trusted = self._clock.trusted_since(self._empty_ns)
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == SCM_TIMESTAMPNS and len(data) >= TIMESPEC.size:
                 seconds, nanos = TIMESPEC.unpack_from(data)
                 arrived = self._clock.monotonic_ns(seconds * 1_000_000_000 + nanos)
-        if arrived is None or self._stepped(arrived, now):
+        if arrived is None or not trusted or self._stepped(arrived, now):
             self.source = "user"
             return Stamp(min(earliest, now), now)
         if arrived < self._empty_ns - _TOLERANCE_NS:

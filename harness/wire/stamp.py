@@ -45,13 +45,14 @@ def at(ns: int) -> Stamp:
 class KernelClock:
     """Turns the kernel's CLOCK_REALTIME stamps into monotonic ones.
 
-    The offset is taken once. NTP slews both clocks alike, so it holds until somebody steps the wall clock; a stamp
-    that then contradicts what is known (it lies before the queue was empty, or in the future) shows it.
+    The offset is taken once. NTP slews both clocks alike, so it holds until somebody steps the wall clock or the host
+    sleeps; every stamp looks whether it still does.
     """
 
     def __init__(self) -> None:
         self.offset_ns = measured_offset_ns()
         self.steps = 0
+        self.stepped_by_ns = 0  # monotonic: a step was found at this moment, and had been made before it
 
     def monotonic_ns(self, realtime_ns: int) -> int:
         """The monotonic moment of a kernel stamp."""
@@ -64,7 +65,19 @@ class KernelClock:
             return False
         self.offset_ns = fresh
         self.steps += 1
+        self.stepped_by_ns = time.monotonic_ns()
         return True
+
+    def trusted_since(self, empty_ns: int) -> bool:
+        """Whether a stamp of what came after `empty_ns` (monotonic) can be turned into monotonic time.
+
+        A step of a second contradicts what is known. One of some ms does not, behind a silence of minutes, so the two
+        clocks are held against each other at every stamp. What may have come before a step was found may have its
+        stamp from either side of it.
+        """
+        if abs(time.time_ns() - time.monotonic_ns() - self.offset_ns) > STEP_NS:
+            self.stepped()  # it measures with care: this process may have been put aside between the two readings
+        return empty_ns >= self.stepped_by_ns
 
 
 def measured_offset_ns(tries: int = 9) -> int:

@@ -78,6 +78,7 @@ class Trace:
     body: StampedBody = field(default_factory=StampedBody)
     over_limit: bool = False
     not_http: bool = False  # what came made no sense
+    tunnelling: bool = False  # what goes over the wire now is between us and a proxy: no byte of the exchange
 
     cap_fired: CapName | None = None
     cap_s: float | None = None  # of a cap that is not one of `caps`: what it is, in seconds of this machine
@@ -117,7 +118,9 @@ class Trace:
             self.connection_reused = reused
 
     def received(self, count: int, arrived: Stamp) -> None:
-        """`count` bytes of any kind arrived."""
+        """`count` bytes of any kind arrived. A proxy's word on a tunnel through it is none of the answer's."""
+        if self.tunnelling:
+            return
         if self.first_byte is None:
             self.first_byte = arrived
             if self.request_sent_ns is not None:

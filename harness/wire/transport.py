@@ -21,6 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 import certifi
 import httpx
 
+from harness.errors import UsageProblem
 from harness.events import ReceivePath
 from harness.wire.connection import Connection
 from harness.wire.failures import CapFired, ConnectionFailed, PeerClosed, PeerNonsense, ReadFailed
@@ -196,7 +197,11 @@ def _tls_context(cafile: str | None, capath: str | None) -> ssl.SSLContext:
 
 
 def environment_proxy(base_url: str) -> str | None:
-    """The proxy that HTTP(S)_PROXY, ALL_PROXY and NO_PROXY name for this address, as curl and httpx would use it."""
+    """The proxy that HTTP(S)_PROXY, ALL_PROXY and NO_PROXY name for this address, as curl and httpx would use it.
+
+    Raises:
+        UsageProblem: it is of a kind that the harness does not speak.
+    """
     url = httpx.URL(base_url)
     proxies = getproxies()
     if proxy_bypass(f"{url.host}:{url.port}" if url.port else url.host):
@@ -204,4 +209,11 @@ def environment_proxy(base_url: str) -> str | None:
     chosen = proxies.get(url.scheme) or proxies.get("all")
     if not chosen or url.host in {"127.0.0.1", "localhost", "::1"}:
         return None
-    return chosen if "://" in chosen else f"http://{chosen}"
+    proxy = chosen if "://" in chosen else f"http://{chosen}"
+    scheme = proxy.partition("://")[0].lower()
+    if scheme not in _PORTS:
+        raise UsageProblem(
+            f"the environment names a {scheme} proxy for {url.host}; only http and https proxies are spoken: "
+            "name one of those, or put the host into NO_PROXY"
+        )
+    return proxy

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 import sys
 import time
@@ -19,6 +20,7 @@ T = TypeVar("T")
 WAKE_NS = 1_000_000
 BYTES_PER_TURN = 256 * 1024
 SWITCH_S = 0.0005  # a worker thread may keep the interpreter this long while bytes wait
+MANY_FILES = 16_384
 SLEPT_NS = 50_000  # shorter than this, the selector did not sleep: something was ready already
 
 
@@ -76,10 +78,24 @@ def watch_of(loop: asyncio.AbstractEventLoop) -> WatchedSelector | None:
     return _watched.get(loop)
 
 
+def _allow_many_files() -> None:
+    """As many open files as this user may have: shells allow 1,024, and a connection is one."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(MANY_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # refused: it stays as it was
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run`, watched, on a thread that gets its turn soon while others decode."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
+    _allow_many_files()
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(main)

@@ -31,6 +31,8 @@ def main() -> int:
         "Policies": ["tests.bench.policies", *(["--jobs", "200"] if options.quick else [])],
         "Drill and simulation": ["tests.bench.drills", *(["--jobs", "150"] if options.quick else [])],
         "Sanitizer": ["tests.bench.sanitizing", *(["--megabytes", "1"] if options.quick else [])],
+        "Kills": ["tests.bench.kills", *(["--kills", "10"] if options.quick else [])],
+        "Endurance": ["tests.bench.soak", *(["--hours", "1", "--only", "soak"] if options.quick else [])],
         "Start": ["tests.bench.start"],
     }
     pages = [HEAD]

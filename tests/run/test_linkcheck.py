@@ -143,3 +143,16 @@ def test_without_a_run_there_is_nothing_to_check(tmp_path: Path, harness: Harnes
     done = harness("links", tmp_path)
     assert done.returncode == 2
     assert "no run.json here" in done.stderr
+
+
+@pytest.mark.usefixtures("world")
+def test_links_that_cannot_be_kept_cost_no_event(harness: Harness, tmp_path: Path) -> None:
+    state = tmp_path / "state" / "harness"
+    state.mkdir(parents=True)
+    (state / "links").write_text("in the way")  # the book's folder cannot be made
+    env = {"XDG_STATE_HOME": str(state.parent)}
+    done = harness("run", tmp_path / "links.yaml", "--out", tmp_path / "r", "--quiet", "--time-scale", SCALE, env=env)
+    assert done.returncode == 0, done.stderr
+    events = [one for _, one in iter_events(tmp_path / "r" / "events.jsonl") if isinstance(one, JobEvent)]
+    assert [one.outcome for one in events] == ["image", "image"]
+    assert all("links_not_kept" in one.notes for one in events)

@@ -131,3 +131,34 @@ def test_a_read_stops_behind_the_first_blank_line(parts: list[bytes]) -> None:
     ends = [at + len(mark) for at in range(len(data)) for mark in marks if data.startswith(mark, at)]
     expected = min(ends, default=len(data))
     assert up_to_blank_line(bytearray(data + b"\n\nleft over"), len(data)) == expected
+
+
+@pytest.mark.parametrize("step_ms", [-30, 30])
+def test_a_step_that_contradicts_nothing_is_seen_all_the_same(
+    pair: tuple[socket.socket, socket.socket], step_ms: int
+) -> None:
+    ours, theirs = pair
+    clock = KernelClock()
+    receiver = Receiver(ours, clock, None, since_ns=time.monotonic_ns() - 60_000_000_000)  # silent for a minute
+    clock.offset_ns += step_ms * 1_000_000  # taken before the wall clock was set back, or forward
+    before, _ = send(theirs, b"x")
+    time.sleep(0.06)
+    _, stamp = receiver.first()
+    assert before <= stamp.ns <= time.monotonic_ns()
+    assert stamp.ns >= before + 50_000_000  # when we read it: the kernel's stamp may be from either side of the step
+    assert (receiver.source, clock.steps) == ("user", 1)
+
+
+def test_what_came_after_a_step_was_found_has_the_kernels_stamp_again(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    clock = KernelClock()
+    clock.offset_ns += 30_000_000
+    assert not clock.trusted_since(time.monotonic_ns())
+    receiver = Receiver(ours, clock, None)
+    _, after = send(theirs, b"x")
+    time.sleep(0.06)
+    _, stamp = receiver.first()
+    assert stamp.ns <= after + 40_000_000
+    assert (receiver.source, clock.steps) == ("kernel", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 
@@ -49,3 +50,15 @@ def test_other_loops_are_not_watched_and_the_switch_interval_is_put_back() -> No
     assert sys.getswitchinterval() == before
     assert watch.run(watched())
     assert not asyncio.run(watched())
+
+
+def test_a_run_allows_itself_more_open_files_than_a_shell_does() -> None:
+    code = (
+        "import asyncio, resource; from harness.wire import watch\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))\n"
+        "watch.run(asyncio.sleep(0)); print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], hard)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    soft, hard = map(int, done.stdout.split())
+    assert soft == (watch.MANY_FILES if hard < 0 else min(watch.MANY_FILES, hard))
