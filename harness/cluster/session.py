@@ -29,11 +29,12 @@ from harness.plan import Plan
 from harness.run.budget import Budget
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
+from harness.run.lanes import SIMULATOR_KEY, close_lanes, make_setting
 from harness.run.lettering import keep_lettering
 from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
 from harness.run.runner import Ending, Runner
-from harness.run.session import SIMULATOR_KEY, Finished, Options, close_lanes, make_setting, run_scenario
+from harness.run.session import Finished, Options, run_scenario
 from harness.scenario import Scenario
 from harness.wire.clock import WorldClock
 

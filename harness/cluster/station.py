@@ -35,7 +35,7 @@ from harness.events import Attempt, to_line
 from harness.plan import Job, make_plan
 from harness.run.job import MayRetry, Setting, run_job
 from harness.run.lag import LagMeter
-from harness.run.session import close_lanes, embedded, make_setting, warm_up
+from harness.run.lanes import close_lanes, embedded, make_setting, warm_up
 from harness.scenario import Scenario
 from harness.wire import watch
 from harness.wire.clock import WorldClock

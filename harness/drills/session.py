@@ -21,11 +21,12 @@ from harness.drills.running import Office, PolicyRun, Switches
 from harness.drills.switching import SwitchFailed, post
 from harness.errors import UsageProblem
 from harness.plan import Plan
+from harness.run.begin import conditions_of, new_run_id
 from harness.run.budget import Budget
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
+from harness.run.lanes import close_lanes, embedded, make_setting, warm_up
 from harness.run.progress import RunProgress
-from harness.run.session import close_lanes, conditions_of, embedded, make_setting, new_run_id, warm_up
 from harness.scenario import Scenario
 from harness.wire import watch
 from harness.wire.clock import WorldClock

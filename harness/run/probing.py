@@ -9,9 +9,11 @@ from pathlib import Path
 
 from harness.events import JobEvent
 from harness.plan import Job
+from harness.run.begin import new_run_id
 from harness.run.job import run_job
 from harness.run.lag import LagMeter
-from harness.run.session import Options, close_lanes, embedded, make_setting, new_run_id, warm_up
+from harness.run.lanes import close_lanes, embedded, make_setting, warm_up
+from harness.run.session import Options
 from harness.scenario import Scenario
 from harness.wire import watch
 from harness.wire.clock import WorldClock

@@ -1,28 +1,22 @@
-"""A run from scenario to journal: routes made ready, the embedded API started where asked for, conditions kept."""
+"""A run from scenario to journal, to its end or as far as budget and user let it; or one job alone."""
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
-import platform
-import secrets
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from harness import __version__
 from harness.conditions import (
     BACKEND_FILE,
     CONDITIONS_FILE,
     LAYERS_FILE,
-    Host,
     RunConditions,
     read_conditions,
     write_conditions,
@@ -31,26 +25,18 @@ from harness.errors import HarnessError, UsageProblem
 from harness.events import JobEvent
 from harness.kept import IMAGES_DIR
 from harness.plan import Job, Plan
-from harness.routes import make_route
-from harness.routes.base import Target
+from harness.run.begin import conditions_of, new_run_id
 from harness.run.budget import Budget
-from harness.run.images import prepare_codecs
-from harness.run.job import Lane, Setting, run_job
+from harness.run.job import run_job
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
+from harness.run.lanes import close_lanes, embedded, make_setting, warm_up
 from harness.run.lettering import keep_lettering
 from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
-from harness.run.proofs import last_proof
-from harness.run.references import References
-from harness.run.retry import RetryPolicy
 from harness.run.runner import Ending, Runner
-from harness.salt import load_salt
-from harness.scenario import RouteSpec, Scenario
-from harness.scenario.cells import Cell
-from harness.simulator.process import SimulatorFailed, spawn
+from harness.scenario import Scenario
 from harness.wire import watch
-from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
 
 if TYPE_CHECKING:
@@ -63,9 +49,6 @@ Drive = Callable[
     ],
     Coroutine[Any, Any, Ending],
 ]  # fmt: skip
-
-# What the embedded API accepts as a key. It opens nothing.
-SIMULATOR_KEY = "sk-sim-harness"
 
 
 @dataclass(frozen=True)
@@ -89,11 +72,6 @@ class Finished:
     outcomes: Mapping[str, int]
     spent_usd: float
     torn_lines: int
-
-
-def new_run_id(scenario: str) -> str:
-    """Readable, sortable, unique: ``demo-20261121-101500-3f2a``."""
-    return f"{scenario}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def run_scenario(
@@ -175,19 +153,6 @@ def ping_scenario(scenario: Scenario, job: Job, options: Options, env: Mapping[s
         return watch.run(once(entries))
 
 
-@contextmanager
-def embedded(scenario: Scenario, *, log: Path | None) -> Iterator[Mapping[str, str]]:
-    """The embedded API's addresses by entry, for as long as the context is open; none when no route asks for it."""
-    if not any(route.simulated for route in scenario.routes.values()):
-        yield {}
-        return
-    try:
-        with spawn(scenario.simulator or {}, log=log) as running:
-            yield running.entries
-    except SimulatorFailed as error:
-        raise UsageProblem(f"{scenario.source}: simulator: {error}") from None
-
-
 async def _drive(
     scenario: Scenario,
     plan: Plan,
@@ -218,75 +183,6 @@ async def _drive(
             await close_lanes(setting)
 
 
-def make_setting(
-    scenario: Scenario,
-    env: Mapping[str, str],
-    run_id: str,
-    clock: WorldClock,
-    entries: Mapping[str, str],
-    lag: LagMeter,
-    images_dir: Path | None,
-    salt: bytes | None = None,  # of prompt hashes: the user's own by default
-) -> Setting:
-    lanes = {}
-    for name, spec in scenario.routes.items():
-        target = _target(scenario, spec, env, entries, clock)
-        lanes[name] = Lane(spec.kind, spec.owner, target, make_route(spec.kind, target))
-    asked, retry = scenario.timeouts, scenario.retry
-    caps = {
-        f"{name}_s": None if (value := getattr(asked, name)) is None else clock.here_s(value)
-        for name in ("connect", "first_byte", "idle", "total")
-    }
-    return Setting(
-        run_id=run_id,
-        model=scenario.model,
-        lanes=lanes,
-        clock=clock,
-        caps=Caps(**caps),
-        retry=RetryPolicy(retry.max_retries, retry.statuses, retry.base_s, retry.max_s, retry.honour_retry_after),
-        salt=load_salt() if salt is None else salt,
-        record_prompts=scenario.record_prompts,
-        lag=lag,
-        images_dir=images_dir,
-        link_check_s=tuple(sorted(scenario.link_check)),
-        references=References(scenario.references, scenario.mask_file),
-    )
-
-
-def _target(
-    scenario: Scenario, spec: RouteSpec, env: Mapping[str, str], entries: Mapping[str, str], clock: WorldClock
-) -> Target:
-    if spec.simulated:
-        base_url, key = entries[spec.simulator_layer or "direct"], SIMULATOR_KEY
-    else:
-        base_url, key = spec.base_url, env[spec.api_key_env] if spec.api_key_env else SIMULATOR_KEY
-    return Target(
-        spec.name,
-        base_url,
-        key,
-        spec.resolved_headers(env),
-        spec.ca_file,
-        keepalive_s=scenario.connections.keepalive,
-        max_connections=scenario.connections.max,
-        options=spec.options,
-        time_scale=clock.time_scale,
-    )
-
-
-async def warm_up(setting: Setting, cells: Iterable[Cell]) -> None:
-    """The first call of a process costs up to a second of imports and model building: it is never a sample."""
-    for lane in setting.lanes.values():
-        await lane.route.warm_up()
-    await asyncio.to_thread(prepare_codecs)
-    # Pictures for edits are read, or drawn, before anything is timed.
-    await asyncio.to_thread(setting.references.prepare, cells)
-
-
-async def close_lanes(setting: Setting) -> None:
-    for lane in setting.lanes.values():
-        await lane.route.aclose()
-
-
 def earlier(run_dir: Path | None, scenario: Scenario, regions: tuple[str, ...] = ()) -> RunConditions | None:
     """The conditions of the run that this directory already holds, if it is this scenario's."""
     if run_dir is None or not (run_dir / CONDITIONS_FILE).exists():
@@ -303,48 +199,6 @@ def earlier(run_dir: Path | None, scenario: Scenario, regions: tuple[str, ...] =
             f"{_listed(regions)}; give another --out, or the same --dask and --region to go on"
         )
     return before
-
-
-def conditions_of(scenario: Scenario, plan: Plan, run_id: str, clock: WorldClock) -> RunConditions:
-    """What is known of a run before it begins."""
-    now = datetime.now().astimezone()
-    return RunConditions(
-        run_id=run_id,
-        scenario=scenario.name,
-        why=scenario.why,
-        scenario_sha256=scenario.sha256,
-        seed=scenario.seed,
-        started_at=now.isoformat(timespec="milliseconds"),
-        timezone=now.tzname() or "",
-        time_scale=clock.time_scale,
-        simulated=scenario.simulated or clock.time_scale != 1,
-        simulator_profile=(scenario.simulator or {}).get("profile"),
-        planned_jobs=len(plan.jobs),
-        planned_cost_usd=plan.cost_usd,
-        blocks=plan.blocks,
-        cells=tuple(cell.cell.id for cell in plan.cells),
-        axes=scenario.axes(),
-        routes=scenario.route_conditions(),
-        caps=scenario.timeouts.caps(),
-        retries=scenario.retry.max_retries,
-        concurrency=scenario.load.shape().concurrency,
-        load=scenario.load.shape(),
-        budget_usd=scenario.budget.usd,
-        budget_jobs=scenario.budget.jobs,
-        objectives=scenario.objective_conditions(),
-        hypotheses=scenario.hypothesis_conditions(),
-        early_stop=None if scenario.early_stop is None else scenario.early_stop.conditions(scenario.cells()),
-        uses=scenario.use_conditions(),
-        regions=plan.regions,
-        host=Host(
-            python=platform.python_version(),
-            platform=f"{platform.system()} {platform.release()} {platform.machine()}",
-            cpus=os.cpu_count() or 1,
-            openai_sdk=version("openai"),
-            harness=__version__,
-        ),
-        clock_proof=last_proof(),
-    )
 
 
 def _listed(regions: tuple[str, ...]) -> str:

@@ -15,24 +15,17 @@ from harness.conditions import BACKEND_FILE, write_conditions
 from harness.errors import UsageProblem
 from harness.events import JobEvent
 from harness.plan import Job, Plan
+from harness.run.begin import conditions_of, new_run_id
 from harness.run.budget import Budget
 from harness.run.job import Setting
 from harness.run.journal import Journal
 from harness.run.lag import LagMeter
+from harness.run.lanes import close_lanes, embedded, make_setting, warm_up
 from harness.run.limits import buckets
 from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
 from harness.run.runner import Ending, Runner
-from harness.run.session import (
-    Options,
-    close_lanes,
-    conditions_of,
-    earlier,
-    embedded,
-    make_setting,
-    new_run_id,
-    warm_up,
-)  # fmt: skip
+from harness.run.session import Options, earlier
 from harness.scenario import Scenario
 from harness.scenario.loads import Load
 from harness.sweeping.model import SWEEP_FILE, LimitKind, Sent, SweepRecord, Trial

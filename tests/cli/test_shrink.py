@@ -20,7 +20,7 @@ from harness.errors import UsageProblem
 from harness.packet import extract, verify_packet
 from harness.packet.schema import Size
 from harness.prices import estimate
-from harness.run.session import SIMULATOR_KEY
+from harness.run.lanes import SIMULATOR_KEY
 from harness.shrinking.model import Rule, ShrinkRecord, read_record
 from harness.shrinking.search import next_step
 from harness.simulator.process import spawn
