@@ -75,6 +75,18 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     retries_refused: int = 0  # by the budget
 
 
+def remarks(found: LoadResult) -> list[str]:
+    """What the load did to the plan, a phrase each; nothing where every job went out when it was due."""
+    words = []
+    if found.late:
+        words.append(f"{found.late} of {found.sent} jobs sent late, at most by {found.worst_late_ms / 1000:.1f} s")
+    if found.dropped:
+        words.append(f"{found.dropped} jobs dropped: due while all places were taken")
+    if found.retries_refused:
+        words.append(f"{found.retries_refused} retries not made: the budget was spent, or the run was stopping")
+    return words
+
+
 def rate_text(per_s: float) -> str:
     """Jobs a second in the unit that reads best."""
     for unit, seconds in (("second", 1.0), ("minute", 60.0)):

@@ -92,7 +92,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("clock_offset_ms", "clock offset", "ms", "reported", "the exchange with that worker",
            "How far the wall clock of the machine that measured was ahead of that of the machine that began the run."),
     Metric("clock_offset_error_ms", "clock offset's error", "ms", "reported", "the exchange with that worker",
-           "How far that offset may be off: half of the fastest round trip."),
+           "How far that offset may be off: half of the fastest round trip, and what clocks drift since then."),
     Metric("clock_error_ms", "clock error", "ms", "reported", "our own stamps",
            "How much earlier than its mark a byte of this job may have been here, at worst: the error bar."),
 )  # fmt: skip

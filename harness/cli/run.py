@@ -14,7 +14,7 @@ from harness.cli.confirm import confirm, confirm_options
 from harness.cli.load_options import load_options, with_load
 from harness.conditions import RunConditions
 from harness.errors import Interrupted
-from harness.loads import LoadResult
+from harness.loads import remarks
 
 
 @click.command("run")
@@ -116,24 +116,12 @@ def command(
             "not sent again (--resend-unknown does)",
             file=sys.stderr,
         )
-    for line in load_lines(done.ending.load):
+    for line in remarks(done.ending.load):
         print(line, file=sys.stderr)
     if done.ending.message:
         print(f"stopped: {done.ending.message}; run again with --out {done.run_dir} to go on", file=sys.stderr)
     if done.ending.stopped_by == "user":
         raise Interrupted(f"stopped by you; the journal in {done.run_dir} is kept, run again with --out to go on")
-
-
-def load_lines(found: LoadResult) -> list[str]:
-    """What the load did to the plan; nothing where every job went out when it was due."""
-    lines = []
-    if found.late:
-        lines.append(f"{found.late} of {found.sent} jobs were sent late, at most by {found.worst_late_ms / 1000:.1f} s")
-    if found.dropped:
-        lines.append(f"{found.dropped} jobs were dropped: due while all places were taken")
-    if found.retries_refused:
-        lines.append(f"{found.retries_refused} retries were not made: the budget is spent, or the run was stopping")
-    return lines
 
 
 def stopped_lines(conditions: RunConditions) -> list[str]:

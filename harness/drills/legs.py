@@ -24,7 +24,7 @@ from harness.run.limits import pause_s
 from harness.run.progress import RunProgress
 from harness.run.record import unknown_event
 from harness.run.retry import RetryPolicy
-from harness.run.runner import SCALE_HEADER
+from harness.run.scale import check_scale
 from harness.wire.caps import Caps
 from harness.wire.clock import WorldClock
 
@@ -129,7 +129,7 @@ class Sender:
             event = msgspec.structs.replace(unseen, outcome="cancelled", ended="cancelled", notes=())
         finally:
             self._in_flight -= 1
-        self._check_scale(event)
+        check_scale(event)
         self._journal.finish(event)
         self._budget.settle(job.estimate_usd, event.cost_usd)
         self._progress.total = max(self._progress.total, self._progress.done + 1)  # a job may take several
@@ -152,12 +152,3 @@ class Sender:
         """The scenario's own caps, the policy's timeout in place of the one on the whole attempt."""
         caps = self._setting.caps
         return caps if timeout_s is None else replace(caps, total_s=self.clock.here_s(timeout_s))
-
-    def _check_scale(self, event: JobEvent) -> None:
-        for attempt in event.attempts:
-            said = attempt.headers.get(SCALE_HEADER)
-            if said is not None and float(said) != event.time_scale:
-                raise UsageProblem(
-                    f"route {event.route}: the embedded API runs its world {said} times faster, but this drill was "
-                    f"told {event.time_scale:g}; every time would be wrong. Give --time-scale {said}."
-                )

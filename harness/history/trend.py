@@ -12,12 +12,11 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from harness.estimate import Estimate
 from harness.history.baseline import Period, Usual, hours, length_of_periods, periods, weekdays
 from harness.history.change import CellChart, charts, false_alarm_words
-from harness.history.desk import read_alerts
-from harness.history.judging import curve_of, estimate, success_of, usd_per_image
-from harness.history.model import AlertState, RoundRow, WatchConditions, read_watch
+from harness.history.desk import cell_figures, read_alerts
+from harness.history.judging import curve_of
+from harness.history.model import AlertState, CellFigures, RoundRow, WatchConditions, read_watch
 from harness.history.store import Store
 from harness.stats.cusum import Over
 
@@ -37,19 +36,11 @@ class ChangeSeen(msgspec.Struct, frozen=True, kw_only=True):
     after_ms: float | None
 
 
-class CellTrend(msgspec.Struct, frozen=True, kw_only=True):
+class CellTrend(CellFigures, frozen=True, kw_only=True):
     """One cell over the whole time that is shown."""
 
-    cell: str
-    route: str
-    quality: str
-    jobs: int
     cut: int
     rate_limited: int
-    p50_ms: Estimate
-    p95_ms: Estimate
-    success: Estimate
-    usd_per_image: Estimate
     periods: tuple[Period, ...]
     changes: tuple[ChangeSeen, ...]
 
@@ -122,19 +113,12 @@ def read_trend(history: Path, since_s: float | None = None, now_s: float | None 
 def _cells(jobs: pd.DataFrame, drawn: dict[str, CellChart], period_s: float) -> list[CellTrend]:
     found = []
     for cell, mine in jobs.groupby("cell", sort=True) if len(jobs) else ():
-        curve = curve_of(mine, CLOCK)
+        (figures,) = cell_figures(mine)
         found.append(
             CellTrend(
-                cell=str(cell),
-                route=str(mine["route"].iloc[0]),
-                quality=str(mine["quality"].iloc[0] or ""),
-                jobs=len(mine),
-                cut=curve.censored,
+                **msgspec.structs.asdict(figures),
+                cut=curve_of(mine, CLOCK).censored,
                 rate_limited=int(np.count_nonzero(mine["rate_limited"].to_numpy(dtype=bool))),
-                p50_ms=estimate(curve.quantile(0.5)),
-                p95_ms=estimate(curve.quantile(0.95)),
-                success=success_of(mine),
-                usd_per_image=usd_per_image(mine),
                 periods=periods(mine, period_s),
                 changes=_changes(drawn[str(cell)]) if str(cell) in drawn else (),
             )

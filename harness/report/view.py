@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.conditions import ClockProof
 from harness.diagnosis.model import Decision, Finding
 from harness.gateways import gateway_named
-from harness.loads import ClosedRoute
+from harness.loads import ClosedRoute, remarks
 from harness.report import format as fmt
 from harness.report.model import CellRow, RunPart, Summary, ToldRow
 from harness.stats import sample_floor
@@ -101,16 +101,8 @@ def _load(run: RunPart) -> str:
     """The shape of the load, and what it did to the plan."""
     if run.load is None:
         return f"up to {run.concurrency} at a time"
-    done, words = run.load_result, run.load.text()
-    if done is None:
-        return words
-    if done.late:
-        words += f"; {fmt.of(done.late, done.sent)} sent late, at most by {fmt.duration(done.worst_late_ms)}"
-    if done.dropped:
-        words += f"; {fmt.count(done.dropped)} dropped because all places were taken"
-    if done.retries_refused:
-        words += f"; {fmt.count(done.retries_refused)} retries not made for want of budget"
-    return words
+    told = [] if run.load_result is None else remarks(run.load_result)
+    return "; ".join([run.load.text(), *told])
 
 
 def _given_up(one: ClosedRoute) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harness.errors import UsageProblem
 from harness.events import Attempt, JobEvent
 from harness.loads import ClosedRoute, LoadResult
 from harness.plan import Job
@@ -22,12 +21,11 @@ from harness.run.pacing import Go, Pacing
 from harness.run.progress import RunProgress
 from harness.run.queue import Queue
 from harness.run.record import unknown_event
+from harness.run.scale import check_scale
 from harness.run.sender import Here, Sender
 
 if TYPE_CHECKING:
     from harness.run.stopping import Stopper
-
-SCALE_HEADER = "x-simulator-time-scale"
 
 
 @dataclass
@@ -187,7 +185,7 @@ class Runner:
             return True
 
         event = await self._sender.send(job, in_flight, scheduled_ns=step.due_ns, may_retry=may_retry)
-        self._check_scale(event)
+        check_scale(event)
         self._journal.finish(event)
         if IMAGES_NOT_KEPT in event.notes:
             self._journal.found_full()
@@ -257,12 +255,3 @@ class Runner:
     def _tell(self, event: JobEvent) -> None:
         for cell in self._stopper.tell(event) if self._stopper is not None else ():
             self._progress.told_enough(cell)
-
-    def _check_scale(self, event: JobEvent) -> None:
-        for attempt in event.attempts:
-            said = attempt.headers.get(SCALE_HEADER)
-            if said is not None and float(said) != event.time_scale:
-                raise UsageProblem(
-                    f"route {event.route}: the embedded API runs its world {said} times faster, but this run was told "
-                    f"{event.time_scale:g}; every time would be wrong. Give --time-scale {said}."
-                )
