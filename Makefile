@@ -59,7 +59,7 @@ lint: $(VENV)/.test-ready ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/.test-ready ## clocks, embedded API and reading half against their goals (20 min; BENCH=--quick: 2)
+bench: $(VENV)/.test-ready ## clocks, embedded API and reading half against their goals (long; BENCH=--quick: minutes)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
 format: $(VENV)/.test-ready ## let ruff put everything in order
