@@ -93,6 +93,8 @@ def wait_until(holds: Any, told: Any) -> None:
 def _start(command: Sequence[str], log: Path, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
     given = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
     with log.open("wb") as out:
+        # A test that is killed must not leave a cluster behind: the kernel ends it with its parent.
+        command = ["setpriv", "--pdeathsig", "KILL", *command]
         return subprocess.Popen(command, stdout=out, stderr=out, cwd=log.parent, env=given, start_new_session=True)
 
 
