@@ -84,7 +84,8 @@ class Run:
 
     @cached_property
     def _jobs(self) -> pd.DataFrame:
-        return join_verdicts(self._frame, self._verdicts, without=frozenset())
+        # Whole copies: a frame of a hundred pieces makes pandas warn whoever adds a column.
+        return join_verdicts(self._frame, self._verdicts, without=frozenset()).copy()
 
     @cached_property
     def summary(self) -> Summary:

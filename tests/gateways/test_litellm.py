@@ -120,7 +120,7 @@ class Bench:
             timeouts=asked.timeouts,
         )
         out = self.folder / port
-        args = ("run", "-", "--out", out, "--quiet", "--time-scale", SCALE)
+        args = ("run", "-", "--out", out, "--quiet", "--yes", "--time-scale", SCALE)
         done = self.harness(*args, stdin=scenario, env={"LITELLM_TEST_KEY": self.proxy.key})
         assert done.returncode == 0, done.stderr
         events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]

@@ -155,7 +155,7 @@ def _run(
         "budget": {"jobs": len(include)},
     }
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "run", "-", "--out", str(out), "--quiet"],
+        [sys.executable, "-m", "harness", "run", "-", "--out", str(out), "--quiet", "--yes"],
         input=yaml.safe_dump(scenario),
         capture_output=True,
         text=True,
