@@ -253,7 +253,8 @@ def test_words_never_leave_out_what_a_figure_rests_on(sample: Run) -> None:
         return harness.told(figure).replace("\u00a0", " ")
 
     where = {"route": "edge", "quality": "high"}
-    assert re.fullmatch(r"> 6[01]\.\d s \(not estimable; 12 of 12 cut\)", told(sample.quantile("total_ms", 0.5, **where)))
+    median = told(sample.quantile("total_ms", 0.5, **where))
+    assert re.fullmatch(r"> 6[01]\.\d s \(not estimable; 12 of 12 cut\)", median)
     assert "n 12, thin" in told(sample.quantile("total_ms", 0.9, route="gateway", quality="low"))
     assert told(sample.beyond("total_ms", 30_000, **where)).startswith("100 % (")
     assert "12 of 12 cut before" in told(sample.beyond("total_ms", 90_000, **where))
