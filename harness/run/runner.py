@@ -130,7 +130,7 @@ class Runner:
             if isinstance(step, Stop):
                 self._stop("load", step.why)
             elif isinstance(step, Wait):
-                await self._wait(step.s)
+                await self._wait(None if step.s is None else self._setting.clock.here_s(step.s))
             elif await self._has_money(step.job):
                 self._launch(step)
 

@@ -19,7 +19,8 @@ Told = dict[str, Any]
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     if shutil.which("squid") is None:
         pytest.skip("no squid on the path")
-    return inside("tests.faults.proxy_inside", tmp_path_factory.mktemp("proxies"))
+    folder = tmp_path_factory.mktemp("proxies")
+    return {**inside("tests.faults.proxy_inside", folder), "folder": folder}
 
 
 def test_what_goes_through_the_proxy_is_marked_and_stands_in_the_proxys_own_log(told: Told) -> None:
@@ -69,9 +70,8 @@ def test_a_socks_proxy_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatc
         environment_proxy("https://images.example/v1")
 
 
-@pytest.mark.usefixtures("told")
-def test_nothing_of_a_proxys_password_is_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
-    (folder,) = tmp_path_factory.getbasetemp().glob("proxies?")
+def test_nothing_of_a_proxys_password_is_kept(told: Told) -> None:
+    folder = told["folder"]
     for run in ("good", "refused"):
         for path in Path(folder / run).rglob("*"):
             assert not path.is_file() or not any(

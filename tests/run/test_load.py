@@ -75,6 +75,13 @@ def test_a_rate_sends_at_its_moments_and_says_what_was_late(tmp_path: Path, harn
         assert event["service_ms"] == pytest.approx(event["delivered_ms"])
 
 
+def test_nothing_else_to_do_a_job_goes_out_when_it_is_due(tmp_path: Path, harness: Harness) -> None:
+    run(harness, tmp_path, scenario_file(tmp_path, "{rate: 2/1m}", repeats=5))
+    waits = sorted(event["limiter_wait_ms"] for event in events(tmp_path))
+    # Half a minute of a world that runs a hundred times faster; whoever sleeps it in full is 50 min late.
+    assert waits[2] < 60_000
+
+
 def test_late_starts_are_counted_and_are_in_the_response_time_alone(tmp_path: Path, harness: Harness) -> None:
     told = run(harness, tmp_path, scenario_file(tmp_path, "{rate: 1/s, max_in_flight: 1}", repeats=6))
     assert told["load"]["late"] >= 4
