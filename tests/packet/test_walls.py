@@ -10,8 +10,18 @@ from pathlib import Path
 import harness.packet
 
 FOLDER = Path(harness.packet.__file__).parent
-MAY = ("harness.packet", "harness.events", "harness.journal_lines", "harness.metrics", "harness.conditions",
-       "harness.errors", "harness.diagnosis.model", "harness.stats", "harness.sanitizer", "harness.shrinking")  # fmt: skip
+MAY = (
+    "harness.packet",
+    "harness.events",
+    "harness.journal_lines",
+    "harness.metrics",
+    "harness.conditions",
+    "harness.errors",
+    "harness.diagnosis.model",
+    "harness.stats",
+    "harness.sanitizer",
+    "harness.shrinking",
+)
 
 
 def test_only_the_waist_and_the_diagnosis_records_are_imported() -> None:
