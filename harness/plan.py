@@ -70,6 +70,7 @@ class Plan:
     budget_jobs: int | None
     warnings: tuple[str, ...]
     regions: tuple[str, ...] = ()  # each of which measures the whole scenario; of `harness.cluster`
+    retries: int = 0  # that each job may be sent again, and may be billed again
 
     COLUMNS: ClassVar[tuple[str, ...]] = ("cell", "jobs", "median s", "USD each", "USD", "cut by")
 
@@ -77,6 +78,12 @@ class Plan:
     def real_wall_s(self) -> float | None:
         """What the run takes of the user's own time: shorter than `wall_s` when the world is scaled."""
         return None if self.wall_s is None else self.wall_s / self.time_scale
+
+    @property
+    def most_usd(self) -> float | None:
+        """What this run may cost at worst: every retry made and billed, but never beyond the budget. None: unknown."""
+        worst = None if self.cost_upper_usd is None else self.cost_upper_usd * (1 + self.retries)
+        return self.budget_usd if worst is None else worst if self.budget_usd is None else min(worst, self.budget_usd)
 
     def over_budget(self) -> str | None:
         """Why this run does not fit its budget, or None. Where only an upper bound is known, the bound has to fit."""
@@ -191,6 +198,7 @@ def make_plan(scenario: Scenario, *, profile: str | None = None) -> Plan:
         budget_usd=scenario.budget.usd,
         budget_jobs=scenario.budget.jobs,
         warnings=tuple(_warnings(scenario, plans)),
+        retries=scenario.retry.max_retries,
     )
 
 

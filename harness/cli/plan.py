@@ -89,7 +89,7 @@ def summary_lines(plan: object) -> list[str]:
     if plan.simulated:
         cost += " at list price; nothing is billed, the embedded API answers"
     lines = [f"time: {wall} with {plan.load.text()} ({plan.profile})", f"cost: {cost}"]
-    if needs_confirmation(plan.cost_upper_usd, simulated=plan.simulated):
+    if needs_confirmation(plan.most_usd, simulated=plan.simulated):
         lines.append(f"confirmation: `harness run` asks first, because this is above {CONFIRM_ABOVE_USD:g} USD")
     refusal = plan.over_budget()
     if refusal:

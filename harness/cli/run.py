@@ -73,7 +73,7 @@ def command(
         for line in [f"{plan.scenario}: {len(plan.jobs)} jobs", *summary_lines(plan), *region_lines(plan)]:
             print(line, file=sys.stderr)
     if plan.over_budget() is None:
-        confirm(plan.cost_upper_usd, simulated=plan.simulated, above_usd=confirm_above, yes=yes)
+        confirm(plan.most_usd, simulated=plan.simulated, above_usd=confirm_above, yes=yes)
     options, lost = Options(out, keep_images, resend_unknown, quiet, time_scale), 0
     if cluster is None:
         done = run_scenario(loaded, plan, options)
