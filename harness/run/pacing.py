@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.events import Attempt, JobEvent
@@ -42,7 +42,7 @@ class Pacing:
     _dropped: int = 0
     _worst_late_s: float = 0.0
     _most: int = 0
-    _full_for: int | None = field(default=None)  # the number of the arrival that found all places taken
+    _full_for: int | None = None  # the number of the arrival that found all places taken
 
     @classmethod
     def of(cls, scenario: Scenario, clock: WorldClock) -> Pacing:
@@ -97,10 +97,10 @@ class Pacing:
         """It went out."""
         self._sent += 1
         self._most = max(self._most, in_flight)
-        self.limiters[job.cell.route].sent(self.now_s(), images_of(job))
+        self.counted(job)
 
-    def sent_again(self, job: Job) -> None:
-        """A retry went out: it counts against the limits like any request."""
+    def counted(self, job: Job) -> None:
+        """A request went out, a retry or the first: each counts against the limits."""
         self.limiters[job.cell.route].sent(self.now_s(), images_of(job))
 
     def told(self, job: Job, attempt: Attempt) -> None:

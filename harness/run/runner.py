@@ -181,7 +181,7 @@ class Runner:
                 return False
             self._budget.reserve_retry(job.estimate_usd)
             reserved = None if reserved is None or job.estimate_usd is None else reserved + job.estimate_usd
-            self._pacing.sent_again(job)
+            self._pacing.counted(job)
             return True
 
         event = await self._sender.send(job, in_flight, scheduled_ns=step.due_ns, may_retry=may_retry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -35,14 +35,6 @@ from harness.wire import watch
 from harness.wire.clock import WorldClock
 
 Say = Callable[[str], None]
-
-
-@dataclass
-class _Listener:
-    """What was heard of one trial's jobs."""
-
-    level: int
-    events: list[JobEvent] = field(default_factory=list)
 
 
 def run_sweep(
@@ -100,7 +92,7 @@ class _Sweep:
                 await warm_up(setting, [job.cell for job in jobs])
                 # What an earlier process left on its way is recorded as unknown, and not sent again.
                 lost = [job for job in jobs if job.job_id in self.journal.on_their_way]
-                await self._runner(setting, budget, 1, _Listener(0)).run(lost)
+                await self._runner(setting, budget, 1, []).run(lost)
                 left = [job for job in jobs if job.job_id not in self.journal.ever_sent]
                 while (step := next_trial(self.record.trials, self.record.rules)) is not None:
                     if self.record.trials:
@@ -112,11 +104,11 @@ class _Sweep:
             finally:
                 await close_lanes(setting)
 
-    def _runner(self, setting: Setting, budget: Budget, level: int, listener: _Listener) -> Runner:
+    def _runner(self, setting: Setting, budget: Budget, level: int, events: list[JobEvent]) -> Runner:
         at = self.scenario.model_copy(update={"load": Load(concurrency=level, breaker=self.scenario.load.breaker)})
 
         def heard(event: JobEvent) -> None:
-            listener.events.append(event)
+            events.append(event)
             if event.http_status == 429:
                 runner.enough()  # one refusal answers the question; the rest of the trial would only cost
 
@@ -125,13 +117,14 @@ class _Sweep:
 
     async def _trial(self, setting: Setting, budget: Budget, step: tuple[int, int], left: list[Job]) -> Ending:
         level, count = step
-        listener, mine = _Listener(level), [left.pop(0) for _ in range(min(count, len(left)))]
+        events: list[JobEvent] = []
+        mine = [left.pop(0) for _ in range(min(count, len(left)))]
         levels = self.record.levels | {job.job_id: level for job in mine}
         self.record = msgspec.structs.replace(self.record, levels=levels)
-        ending = await self._runner(setting, budget, level, listener).run(mine)
+        ending = await self._runner(setting, budget, level, events).run(mine)
         unsent = [job for job in mine if job.job_id not in self.journal.ever_sent]
         left[:0] = unsent
-        judged = [event for event in listener.events if event.outcome not in ("cancelled", "unknown")]
+        judged = [event for event in events if event.outcome not in ("cancelled", "unknown")]
         if judged:
             trial = trial_of(level, judged)
             self.record = msgspec.structs.replace(self.record, trials=(*self.record.trials, trial))
@@ -167,7 +160,7 @@ def trial_of(level: int, events: Sequence[JobEvent]) -> Trial:
         refused=refused,
         failed=len(events) - refused - len(passed),
         took_s=round(max(ends) - min(begins), 3),
-        images=sum(event.n + event.reference_images for event in passed),
+        images=sum(_images(event) for event in passed),
     )
 
 
@@ -188,13 +181,18 @@ def _sent(event: JobEvent, level: int, zero_s: float) -> Sent:
     return Sent(
         at_s=round(_began_s(event) - zero_s, 3),
         level=level,
-        images=event.n + event.reference_images,
+        images=_images(event),
         refused=refused,
         kind=_kind(event) if refused else None,
         stated_limit=min((limit for limit in empty if limit is not None), default=None) if refused else None,
         remaining_share=min((one.remaining / one.limit for one in told if one.limit and one.remaining is not None),
                             default=None),
     )  # fmt: skip
+
+
+def _images(event: JobEvent) -> int:
+    """What it counts against a limit of images, as `images_of` says of a job."""
+    return event.n + event.reference_images
 
 
 def _kind(event: JobEvent) -> LimitKind:
