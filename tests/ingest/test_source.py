@@ -76,10 +76,11 @@ def test_standard_input_is_a_file_like_others(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (gzip.compress(TEXT.encode())[:-9], "cut short"),
+        (gzip.compress(TEXT.encode(), mtime=0)[:-9], "cut short"),
         (b"\x28\xb5\x2f\xfd....", "zstd"),
         (b"PK\x03\x04....", "damaged"),
     ],
+    ids=["a gzip cut short", "zstd", "a damaged zip"],
 )
 def test_a_damaged_or_unknown_packing_is_a_clear_error(tmp_path: Path, data: bytes, match: str) -> None:
     path = tmp_path / "a.gz"
