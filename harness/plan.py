@@ -97,7 +97,7 @@ class Plan:
             most = "" if self.cost_usd is not None else "up to "
             return (
                 f"the run would cost {most}{self.cost_upper_usd:.2f} USD and the budget is {self.budget_usd:.2f}: "
-                "lower repeats, drop cells, or raise budget.usd"
+                "lower repeats, drop cells, or raise budget.usd, in the file or with `run --usd`"
             )
         return None
 

@@ -1,14 +1,17 @@
-"""Asking before money is spent."""
+"""Money of a call: a budget in place of the file's, and asking before it is spent."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.errors import Interrupted, UsageProblem
+
+if TYPE_CHECKING:
+    from harness.scenario import Scenario
 
 CONFIRM_ABOVE_USD = 1.0
 
@@ -24,6 +27,22 @@ def confirm_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Ask before a run that may cost more than this.",
     )(command)
     return click.option("--yes", is_flag=True, help="Do not ask, whatever it costs; budget.usd still holds.")(command)
+
+
+def usd_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--usd`: a run that its budget stopped goes on with a larger one, and the file stays what it was."""
+    return click.option(
+        "--usd",
+        type=click.FloatRange(0, min_open=True),
+        help="Spend no more than this, in place of the file's budget.usd; what a part in --out has spent counts.",
+    )(command)
+
+
+def with_usd(scenario: Scenario, usd: float | None) -> Scenario:
+    """The scenario with this budget in US dollars; null leaves its own."""
+    if usd is None:
+        return scenario
+    return scenario.model_copy(update={"budget": scenario.budget.model_copy(update={"usd": usd})})
 
 
 def needs_confirmation(upper_usd: float | None, *, simulated: bool, above_usd: float = CONFIRM_ABOVE_USD) -> bool:

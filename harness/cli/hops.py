@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.cli.confirm import confirm, confirm_options
 from harness.errors import Interrupted
 
 
@@ -19,6 +20,7 @@ from harness.errors import Interrupted
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Jobs at a time.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory of the run; a part goes on.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@confirm_options
 @time_scale_option
 @format_option
 def command(
@@ -29,6 +31,8 @@ def command(
     concurrency: int,
     out: Path | None,
     quiet: bool,
+    yes: bool,
+    confirm_above: float,
     time_scale: float | None,
     form: str,
 ) -> None:
@@ -48,6 +52,8 @@ def command(
     if not quiet:
         for line in [f"{route}: {blocks} blocks at {len(plan.cells)} hops", *summary_lines(plan)]:
             print(line, file=sys.stderr)
+    if plan.over_budget() is None:
+        confirm(plan.most_usd, simulated=plan.simulated, above_usd=confirm_above, yes=yes, what="this walk")
     done = run_scenario(narrowed, plan, Options(out, quiet=quiet, time_scale=time_scale))
 
     from harness.diagnosis.hops import walk_run

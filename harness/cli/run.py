@@ -10,7 +10,7 @@ import click
 
 from harness.cli.cluster_options import cluster_of, cluster_options, plan_over, region_lines
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
-from harness.cli.confirm import confirm, confirm_options
+from harness.cli.confirm import confirm, confirm_options, usd_option, with_usd
 from harness.cli.load_options import load_options, with_load
 from harness.conditions import RunConditions
 from harness.errors import Interrupted
@@ -35,6 +35,7 @@ from harness.loads import remarks
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @load_options
 @cluster_options
+@usd_option
 @confirm_options
 @time_scale_option
 @format_option
@@ -46,6 +47,7 @@ def command(
     quiet: bool,
     time_scale: float | None,
     form: str,
+    usd: float | None,
     yes: bool,
     confirm_above: float,
     load_given: dict[str, Any],
@@ -66,7 +68,7 @@ def command(
     from harness.run.session import Options, run_scenario
 
     # Keys are with whom the jobs go out from.
-    loaded = with_load(load(scenario, check_env=dask is None), load_given)
+    loaded = with_usd(with_load(load(scenario, check_env=dask is None), load_given), usd)
     cluster = cluster_of(dask, regions, worker_wait, out)
     plan = plan_over(cluster, loaded, make_plan(loaded))
     if not quiet:
@@ -119,7 +121,8 @@ def command(
     for line in remarks(done.ending.load):
         print(line, file=sys.stderr)
     if done.ending.message:
-        print(f"stopped: {done.ending.message}; run again with --out {done.run_dir} to go on", file=sys.stderr)
+        more = " and a larger --usd" if done.ending.stopped_by == "budget" else ""
+        print(f"stopped: {done.ending.message}; run again with --out {done.run_dir}{more} to go on", file=sys.stderr)
     if done.ending.stopped_by == "user":
         raise Interrupted(f"stopped by you; the journal in {done.run_dir} is kept, run again with --out to go on")
 

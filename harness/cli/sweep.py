@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
-from harness.cli.confirm import confirm, confirm_options
+from harness.cli.confirm import confirm, confirm_options, usd_option, with_usd
 from harness.errors import Inconclusive, UsageProblem
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Directory; one that holds a part goes on."
 )
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@usd_option
 @confirm_options
 @time_scale_option
 @format_option
@@ -55,6 +56,7 @@ def command(
     rest: str,
     out: Path | None,
     quiet: bool,
+    usd: float | None,
     yes: bool,
     confirm_above: float,
     time_scale: float | None,
@@ -77,7 +79,7 @@ def command(
     from harness.sweeping.search import most_jobs
     from harness.sweeping.text import lines
 
-    loaded = load(scenario)
+    loaded = with_usd(load(scenario), usd)
     try:
         rest_s = read_duration(rest)
     except Mistake as error:
@@ -92,18 +94,18 @@ def command(
     whole = make_plan(swept)
     plan = replace(whole, jobs=tuple(job for job in whole.jobs if job.cell.route == where))
     prices = [job.estimate_usd for job in plan.jobs[:dearest]]
-    usd = None if any(price is None for price in prices) else sum(price or 0.0 for price in prices)
+    most_usd = None if any(price is None for price in prices) else sum(price or 0.0 for price in prices)
     simulated = loaded.routes[where].simulated
-    cap = loaded.budget.usd if loaded.budget.usd is not None else usd
+    cap = loaded.budget.usd if loaded.budget.usd is not None else most_usd
     swept = swept.model_copy(update={"budget": loaded.budget.model_copy(update={"usd": cap})})
     if not quiet:
-        cost = "an unknown amount" if usd is None else f"{usd:.2f} USD"
+        cost = "an unknown amount" if most_usd is None else f"{most_usd:.2f} USD"
         played = "; nothing is billed, the embedded API answers" if simulated else ""
         print(
             f"sweep of route {where}: at most {dearest} jobs in {trials} trials, at most {cost}{played}",
             file=sys.stderr,
         )
-    upper = usd if cap is None or usd is None else min(cap, usd)
+    upper = most_usd if cap is None or most_usd is None else min(cap, most_usd)
     confirm(upper, simulated=simulated, above_usd=confirm_above, yes=yes, what="this sweep")
     fresh = SweepRecord(run_id="", scenario_sha256=loaded.sha256, route=where, rules=rules)
     options = Options(out, quiet=quiet, time_scale=time_scale)
@@ -116,7 +118,10 @@ def command(
         print("\n".join(lines(record)))
         print(f"run: {run_dir}")
     if record.status != "complete":
-        raise Inconclusive(f"the sweep was stopped by {record.stopped_by}; run again with --out {run_dir} to go on")
+        more = " and a larger --usd" if record.stopped_by == "budget" else ""
+        raise Inconclusive(
+            f"the sweep was stopped by {record.stopped_by}; run again with --out {run_dir}{more} to go on"
+        )
 
 
 def _route(scenario: Scenario, asked: str | None) -> str:

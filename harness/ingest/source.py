@@ -14,6 +14,7 @@ import re
 import shutil
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,11 @@ from typing import Any, BinaryIO
 
 from harness.errors import UsageProblem
 from harness.ingest.sightings import Setback
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 HEAD_CHARS = 65_536
 MAX_LINE = 16 * 2**20  # nothing that is one record of a log is longer
@@ -34,6 +40,7 @@ _PACKED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
     (b"\x1f\x8b", gzip.open),
     (b"BZh", bz2.open),
     (b"\xfd7zXZ", lzma.open),
+    (b"\x28\xb5\x2f\xfd", zstd.open),
 )
 _WIDE = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
@@ -72,10 +79,8 @@ def open_source(path: Path, scratch: Path) -> Source:
                 with unpack(path) as packed, unpacked.open("wb") as copy:
                     _copy(packed, copy, name)
                 return _clean(name, unpacked, plain)
-        if start.startswith(b"\x28\xb5\x2f\xfd"):
-            raise UsageProblem(f"{name}: packed with zstd, which is not read here; unpack it first (zstd -d)")
         return _clean(name, path, plain)
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zstd.ZstdError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "it is cut short or damaged"
         raise UsageProblem(f"{name}: cannot be read ({reason})") from None
 

@@ -99,7 +99,9 @@ def run_scenario(
     clock = WorldClock(options.time_scale or scenario.time_scale)
     with Journal(run_dir) as journal:
         conditions = before or conditions_of(scenario, plan, run_id, clock)
-        conditions = msgspec.structs.replace(conditions, status="running", stopped_by=None, finished_at=None)
+        conditions = msgspec.structs.replace(
+            conditions, status="running", stopped_by=None, finished_at=None, budget_usd=scenario.budget.usd
+        )
         write_conditions(run_dir, conditions)
         _copy_layers(scenario, run_dir)
         stopper = None

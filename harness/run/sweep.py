@@ -54,7 +54,8 @@ def run_sweep(
     with Journal(run_dir) as journal:
         conditions = before or conditions_of(scenario, plan, new_run_id(scenario.name), clock)
         record = msgspec.structs.replace(record, run_id=conditions.run_id, status="running", stopped_by=None)
-        write_conditions(run_dir, msgspec.structs.replace(conditions, status="running"))
+        conditions = msgspec.structs.replace(conditions, status="running", budget_usd=scenario.budget.usd)
+        write_conditions(run_dir, conditions)
         with (
             embedded(scenario, log=run_dir / BACKEND_FILE) as entries,
             RunProgress(0, quiet=True) as progress,

@@ -15,6 +15,11 @@ import pytest
 from harness.errors import UsageProblem
 from harness.ingest.source import MAX_LINE, open_source
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 TEXT = "first line\nsecond ü line\n"
 
 
@@ -24,7 +29,11 @@ def scratch(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bzip2", "xz"])
+@pytest.mark.parametrize(
+    "pack",
+    [gzip.compress, bz2.compress, lzma.compress, zstd.compress],
+    ids=["gzip", "bzip2", "xz", "zstd"],
+)
 def test_a_packed_file_is_unpacked_whatever_its_name(tmp_path: Path, pack) -> None:
     path = tmp_path / "access.log"
     path.write_bytes(pack(TEXT.encode()))
@@ -77,10 +86,12 @@ def test_standard_input_is_a_file_like_others(tmp_path: Path, monkeypatch: pytes
     ("data", "match"),
     [
         (gzip.compress(TEXT.encode(), mtime=0)[:-9], "cut short"),
-        (b"\x28\xb5\x2f\xfd....", "zstd"),
+        (gzip.compress(b"x", mtime=0)[:10] + b"\xff" * 40, "damaged"),
+        (b"\x28\xb5\x2f\xfd....", "damaged"),
+        (zstd.compress(TEXT.encode() * 99)[:-9], "cut short"),
         (b"PK\x03\x04....", "damaged"),
     ],
-    ids=["a gzip cut short", "zstd", "a damaged zip"],
+    ids=["a gzip cut short", "a damaged gzip", "a damaged zstd", "a zstd cut short", "a damaged zip"],
 )
 def test_a_damaged_or_unknown_packing_is_a_clear_error(tmp_path: Path, data: bytes, match: str) -> None:
     path = tmp_path / "a.gz"

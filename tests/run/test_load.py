@@ -201,6 +201,23 @@ def test_retries_are_paid_out_of_the_budget_and_never_beyond_it(tmp_path: Path, 
     assert "ordered again by our own retry" in report
 
 
+def test_a_run_that_its_budget_stopped_goes_on_with_a_larger_one(tmp_path: Path, harness: Harness) -> None:
+    path = scenario_file(
+        tmp_path, "{concurrency: 4, breaker: null}", repeats=10, simulator="faults: [{fault: '500', share: 0.6}]",
+        more="retry: {max_retries: 1, base_s: 1s}\nbudget: {usd: 0.07}",
+    )  # fmt: skip
+    done = harness("run", path, "--out", tmp_path / "run", "--quiet", "--usd", "0.061")
+    assert done.returncode == 0, done.stderr
+    assert "budget of 0.06 USD reached" in done.stderr
+    assert "and a larger --usd to go on" in done.stderr
+    before = events(tmp_path)
+    told = run(harness, tmp_path, path, "--usd", "1")
+    assert told["status"] == "complete"
+    assert events(tmp_path)[: len(before)] == before
+    assert len({event["job_id"] for event in events(tmp_path)}) == len(events(tmp_path)) == 10
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["budget_usd"] == 1
+
+
 def test_the_same_directory_goes_on_with_the_same_load_only(tmp_path: Path, harness: Harness) -> None:
     path = scenario_file(tmp_path, "{concurrency: 2}", repeats=2)
     run(harness, tmp_path, path)

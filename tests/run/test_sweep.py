@@ -55,6 +55,10 @@ def test_a_budget_stops_the_search_and_what_is_known_is_said(tmp_path: Path, har
     assert (record["status"], record["stopped_by"]) == ("stopped", "budget")
     truth = lines(tmp_path / "run" / "backend.jsonl")
     assert 0 < len(truth) * 0.006 <= 0.05 + 0.006
+    more = swept(harness, tmp_path, "concurrency_limit: 2", "--rest", "1s", "--most", "4", "--usd", "5", usd=0.05)
+    assert (more["status"], more["found"]["level"]) == ("complete", 2)
+    sent = [one["client_request_id"] for one in lines(tmp_path / "run" / "backend.jsonl")]
+    assert len(sent) == len(set(sent)) > len(truth)
 
 
 def test_a_killed_sweep_goes_on_and_sends_no_job_twice(tmp_path: Path, harness: Harness) -> None:
