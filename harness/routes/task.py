@@ -7,6 +7,7 @@ apart: that coarseness is measured and goes out beside the clock.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -24,6 +25,8 @@ from harness.wire.failures import exception_chain
 from harness.wire.scrub import Scrubber
 from harness.wire.trace import Leg, Trace, current_trace
 from harness.wire.transport import read_through
+
+CANCEL_WITHIN_S = 5.0  # the caller waits no longer than this for a goodbye
 
 
 class RouteFamily:
@@ -88,7 +91,15 @@ class RouteFamily:
         return path, body
 
     async def _follow(self, task: Task, named: dict[str, str], call: Call, trace: Trace) -> None:
-        """Poll until the task is over, or one of our own limits says that we give up."""
+        try:
+            await self._to_the_end(task, named, call, trace)
+        except asyncio.CancelledError:  # our total cap, or a user who drops the job
+            if not task.over:
+                await self._give_up(named, call, trace)
+            raise
+
+    async def _to_the_end(self, task: Task, named: dict[str, str], call: Call, trace: Trace) -> None:
+        """Poll until the task is over and fetch what it made, or give up when the polls' own limit says so."""
         poll, scale = self._options.poll, self._target.time_scale
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + poll.give_up_after / scale
@@ -96,7 +107,7 @@ class RouteFamily:
             if loop.time() + poll.every / scale > give_up_at:
                 await asyncio.sleep(max(give_up_at - loop.time(), 0))
                 trace.cap_fired, trace.cap_s = "poll", poll.give_up_after / scale
-                await self._cancel(named, call, trace)
+                await self._give_up(named, call, trace)
                 return
             await asyncio.sleep(poll.every / scale)
             leg = trace.leg("poll")
@@ -111,10 +122,14 @@ class RouteFamily:
             # It may be on its way still; a pause between two polls is what it is waited for.
             await self._callbacks.settle(call.client_request_id, poll.every / scale)
 
-    async def _cancel(self, named: dict[str, str], call: Call, trace: Trace) -> None:
+    async def _give_up(self, named: dict[str, str], call: Call, trace: Trace) -> None:
+        """The attempt is over; the task is cancelled if the mapping says how: nobody will fetch what it makes."""
+        trace.finish(given_up=True)
         if self._options.cancel is not None:
             leg = trace.leg("cancel")
-            await self._leg(self._options.cancel.method, _filled(self._options.cancel.path, named), leg, call)
+            with suppress(TimeoutError):  # the leg says how far it came
+                async with asyncio.timeout(CANCEL_WITHIN_S):
+                    await self._leg(self._options.cancel.method, _filled(self._options.cancel.path, named), leg, call)
 
     async def _leg(self, method: str, path: str, leg: Leg, call: Call) -> None:
         try:

@@ -136,8 +136,8 @@ class Trace:
         self.legs.append(Leg(kind, number, Trace(self.caps)))
         return self.legs[-1]
 
-    def finish(self) -> None:
-        """The attempt is over, however it ended."""
+    def finish(self, *, given_up: bool = False) -> None:
+        """The attempt is over, however it ended. `given_up`: by us, now; a cap that fired is known already."""
         if self.ended_ns is not None:
             return
         own_ns = self.body_end_ns or WorldClock.now_ns()
@@ -145,8 +145,9 @@ class Trace:
         for leg in self.legs:
             leg.trace.finish()
         last_ns = max((leg.trace.ended_ns or 0 for leg in self.legs), default=0)
-        # A cap fires when it fires, and not when the last poll before it was over.
-        self.ended_ns = max(own_ns, last_ns) if self.cap_fired is None else WorldClock.now_ns()
+        # We give up when we do, and not when the last poll before it was over.
+        given_up = given_up or self.cap_fired is not None
+        self.ended_ns = WorldClock.now_ns() if given_up else max(own_ns, last_ns)
 
     def deciding(self) -> Leg | None:
         """The further exchange that decided how the attempt ended, where the first one went well; else None."""

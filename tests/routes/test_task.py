@@ -12,8 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.routes import make_route
+from harness.routes.base import Target
 from harness.scenario.families import FamilyOptions, TaskOptions
 from harness.wire.caps import Caps
+from harness.wire.trace import Trace
 
 from .recorder import CALL, KEY, PROMPT, Recorder, Seen, Told, ask, recording, reply
 
@@ -181,6 +184,62 @@ def test_giving_up_is_a_cap_of_ours_that_cancels_the_task_once() -> None:
     assert 0.29 <= (told.trace.ended_ns - told.trace.body_end_ns) / 1e9 < 3
     assert told.answer.task is not None
     assert told.answer.task.poll_error_ns is None
+
+
+def cut_after(seconds: float, say: Callable[[Seen, Recorder], Any]) -> tuple[Trace, list[Seen], float]:
+    """An exchange that is cut from outside, as the total cap does; what was asked; how long the cut took."""
+
+    async def go() -> tuple[Trace, list[Seen], float]:
+        async with recording(lambda seen: say(seen, server)) as server:
+            route = make_route("task", Target("t", server.url, KEY, options=options()))
+            await route.warm_up()
+            trace, began = Trace(CALL.caps), time.monotonic()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await route.exchange(CALL, trace)
+            took_s = time.monotonic() - began
+            await asyncio.sleep(0.05)
+            await route.aclose()
+            return trace, server.seen, took_s
+
+    return asyncio.run(go())
+
+
+def test_a_task_that_is_cut_from_outside_is_cancelled_once_and_ends_when_it_was_cut() -> None:
+    trace, seen, _ = cut_after(0.3, states("running"))
+    assert [one.method for one in seen if one.method != "GET"] == ["POST", "DELETE"]
+    assert [leg.kind for leg in trace.legs].count("cancel") == 1
+    assert trace.ended_ns is not None
+    assert trace.ended_ns <= seen[-1].at_ns
+
+
+def test_a_cancellation_that_nobody_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.routes.task.CANCEL_WITHIN_S", 0.2)
+    working = states("running")
+
+    async def never() -> bytes:
+        await asyncio.sleep(30)
+        return b""
+
+    trace, seen, took_s = cut_after(
+        0.2, lambda seen, server: never() if seen.method == "DELETE" else working(seen, server)
+    )
+    assert seen[-1].method == "DELETE"
+    assert took_s < 10
+    assert trace.legs[-1].kind == "cancel"
+    assert trace.legs[-1].trace.http_status is None
+
+
+def test_a_task_that_is_done_is_not_cancelled_when_its_download_is_cut() -> None:
+    done = states("done")
+
+    async def slow() -> bytes:
+        await asyncio.sleep(30)
+        return b""
+
+    _, seen, _ = cut_after(0.5, lambda seen, server: slow() if seen.path == "/file" else done(seen, server))
+    assert "DELETE" not in [one.method for one in seen]
+    assert seen[-1].path == "/file"
 
 
 def test_a_word_that_nobody_declared_is_waited_out_and_named() -> None:
