@@ -1,8 +1,8 @@
 """The journal of a run: what was sent, what came of it; appended and flushed job by job.
 
-Two files. ``sends.jsonl`` gets a line before a job goes out, ``events.jsonl`` one after it ended. A job with a send
-and no event was on its way when the process died: its answer may exist and may have been billed, so it is never sent
-again without being asked.
+Two files. ``sends.jsonl`` gets a line before a job goes out and before each retry of it, ``events.jsonl`` one after it
+ended. A job with a send and no event was on its way when the process died: its answer may exist and may have been
+billed, so it is never sent again without being asked.
 
 Neither a kill nor a full disk takes away what was written. A line is one write; half a line is set aside by the next
 process. Before a job goes out there is room for its event (`harness.run.room`).
@@ -14,6 +14,7 @@ import contextlib
 import errno
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -33,11 +34,13 @@ UNSEEN = frozenset({"unknown", "cancelled"})
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """A job is about to go out."""
+    """A job is about to go out, for the first time or again."""
 
     job_id: str
     at: str
     client_request_id: str
+    number: int = 1  # of the attempt
+    orders: int = 1  # this one, and those before it of the job that may be billed
 
 
 class DiskFull(HarnessError):
@@ -59,6 +62,7 @@ class Journal:
         self.sent: dict[str, Send] = {}  # by earlier processes
         self.ever_sent: set[str] = set()  # and by this one
         self.torn_lines = 0
+        self._unended: set[str] = set()  # sent by earlier processes, the last time without an end
         self._under_way: set[str] = set()  # sent by this process and not over
         self._room = Room(run_dir)
 
@@ -93,8 +97,8 @@ class Journal:
 
     @property
     def on_their_way(self) -> set[str]:
-        """Jobs that were sent by a process that died before it saw their end."""
-        return set(self.sent) - self.finished
+        """Jobs that were sent by a process that died before it saw their end: also those that it sent again."""
+        return set(self._unended)
 
     def finished_events(self) -> Iterator[JobEvent]:
         """The events of jobs that were over before this process began."""
@@ -119,7 +123,7 @@ class Journal:
         """
         if not self._room.full:
             try:
-                self._room.take(len(self._under_way) + 1)
+                self._room.take(len(self._under_way | {send.job_id}))
                 _append(self._sends, msgspec.json.encode(send) + b"\n")
             except OSError as error:
                 if error.errno not in FULL:
@@ -138,6 +142,7 @@ class Journal:
         """
         self._record(to_line(event))
         self._under_way.discard(event.job_id)
+        self._unended.discard(event.job_id)
         self.finished.add(event.job_id)
         if self._room.full:
             self.found_full()
@@ -191,10 +196,12 @@ class Journal:
         self.torn_lines += 1
 
     def _recall(self) -> None:
+        open_sends: Counter[str] = Counter()  # every event ends one sending, with all its retries
         events = self.run_dir / EVENTS_FILE
         if events.exists():
             for event in self.finished_events():
                 self.finished.add(event.job_id)
+                open_sends[event.job_id] -= 1
                 (self.unseen.add if event.outcome in UNSEEN else self.unseen.discard)(event.job_id)
         sends = self.run_dir / SENDS_FILE
         if sends.exists():
@@ -206,6 +213,8 @@ class Journal:
                     self.torn_lines += 1
                     continue
                 self.sent[send.job_id] = send
+                open_sends[send.job_id] += send.number == 1
+        self._unended = {job_id for job_id, count in open_sends.items() if count > 0}
         self.ever_sent = set(self.sent) | self.finished
 
 

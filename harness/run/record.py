@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from harness.events import Attempt, CostBasis, Ended, ImageCheck, JobEvent, Marks, Outcome
 from harness.metrics import job_clocks, phase_reached
 from harness.plan import Job
@@ -137,6 +139,24 @@ def unknown_event(facts: JobFacts, clock: WorldClock, client_request_id: str) ->
         notes=("in_flight_when_the_run_died",),
         attempts=(seen_nothing,),
     )
+
+
+def ordered_often(event: JobEvent, number: int, orders: int) -> JobEvent:
+    """An unknown job that had come to this attempt: so many of its orders may have been billed."""
+    if event.outcome != "unknown" or number < 2:
+        return event
+    each_usd = event.cost_usd
+    return msgspec.structs.replace(
+        event,
+        retry_count=number - 1,
+        cost_usd=None if each_usd is None else each_usd * orders,
+        earlier_attempts_usd=None if each_usd is None else each_usd * (orders - 1),
+    )
+
+
+def may_be_billed(attempt: Attempt) -> bool:
+    """Whether this order may have been carried out: it reached somebody, who did not refuse it before any work."""
+    return attempt.ended != "connect_failed" and attempt.http_status not in REFUSED
 
 
 def _shape(facts: JobFacts) -> dict[str, Any]:

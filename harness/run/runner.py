@@ -20,7 +20,7 @@ from harness.run.pacer import Stop, Wait
 from harness.run.pacing import Go, Pacing
 from harness.run.progress import RunProgress
 from harness.run.queue import Queue
-from harness.run.record import unknown_event
+from harness.run.record import may_be_billed, ordered_often, unknown_event
 from harness.run.scale import check_scale
 from harness.run.sender import Here, Sender
 
@@ -104,19 +104,28 @@ class Runner:
         left: list[Job] = []
         for job in jobs:
             again = resend_unknown and job.job_id in self._journal.unseen
-            if job.job_id in self._journal.finished and not again:
-                continue
-            if job.job_id in unseen and not resend_unknown:
-                facts = self._setting.facts(job, 0)
-                event = unknown_event(facts, self._setting.clock, self._journal.sent[job.job_id].client_request_id)
+            if job.job_id in unseen:
+                # Also where it is sent again: what went out before may be billed beside what goes out now.
+                event = self._unknown(job)
                 self._journal.finish(event)
-                self._progress.finished(event)
-                self._tell(event)
                 self._budget.settle(None, event.cost_usd)
-                self._ending.unknown += 1
+                if not resend_unknown:
+                    self._budget.sent_jobs += 1
+                    self._progress.finished(event)
+                    self._tell(event)
+                    self._ending.unknown += 1
+                    continue
+            elif again:
+                self._budget.sent_jobs -= 1  # it was counted, and is no further job
+            elif job.job_id in self._journal.finished:
                 continue
             left.append(job)
         return left
+
+    def _unknown(self, job: Job) -> JobEvent:
+        sent = self._journal.sent[job.job_id]
+        event = unknown_event(self._setting.facts(job, 0), self._setting.clock, sent.client_request_id)
+        return ordered_often(event, sent.number, sent.orders)
 
     async def _send_all(self, queue: Queue) -> None:
         self._pacing.begin()
@@ -161,30 +170,33 @@ class Runner:
         if refusal is not None:
             self._not_sent(job, refusal)
             return
-        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        send = Send(job_id=job.job_id, at=now, client_request_id=self._setting.client_request_id(job, 1))
-        try:
-            # Before the first byte goes out: a job that may be billed is never unknown to the journal.
-            self._journal.send(send)
-        except DiskFull as full:
-            self._stop("disk", str(full))
-            self._not_sent(job, str(full))
+        # Before the first byte goes out: a job that may be billed is never unknown to the journal.
+        full = self._written(job, 1, 1)
+        if full is not None:
+            self._not_sent(job, full)
             return
-        reserved = job.estimate_usd
+        reserved, number, orders = job.estimate_usd, 1, 1
 
         async def may_retry(attempt: Attempt) -> bool:
             # A retry is an order like any other: budget and limits have to know of it before it goes out.
-            nonlocal reserved
+            nonlocal reserved, number, orders
             self._pacing.told(job, attempt)
-            if self._draining or self._budget.refuses_retry(job.estimate_usd):
+            ordered = orders + may_be_billed(attempt)
+            if (
+                self._draining
+                or self._budget.refuses_retry(job.estimate_usd)
+                or self._written(job, attempt.number + 1, ordered) is not None
+            ):
                 self._pacing.retries_refused += 1
                 return False
+            number, orders = attempt.number + 1, ordered
             self._budget.reserve_retry(job.estimate_usd)
             reserved = None if reserved is None or job.estimate_usd is None else reserved + job.estimate_usd
             self._pacing.counted(job)
             return True
 
         event = await self._sender.send(job, in_flight, scheduled_ns=step.due_ns, may_retry=may_retry)
+        event = ordered_often(event, number, orders)
         check_scale(event)
         self._journal.finish(event)
         if IMAGES_NOT_KEPT in event.notes:
@@ -200,6 +212,17 @@ class Runner:
             self._progress.say(
                 f"route {given_up} is given up: {self._pacing.breakers[given_up].opened}; its other jobs are not sent"
             )
+
+    def _written(self, job: Job, number: int, orders: int) -> str | None:
+        """The journal's line before an attempt goes out; why it must not where there is no room for that."""
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        name = self._setting.client_request_id(job, number)
+        try:
+            self._journal.send(Send(job_id=job.job_id, at=now, client_request_id=name, number=number, orders=orders))
+        except DiskFull as full:
+            self._stop("disk", str(full))
+            return str(full)
+        return None
 
     def _not_sent(self, job: Job, why: str) -> None:
         """Its money and its place are free again; others go on."""

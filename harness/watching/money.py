@@ -140,10 +140,10 @@ def spent_in(run_dir: Path, each_usd: Mapping[str, float | None]) -> float:
     sends = run_dir / SENDS_FILE
     for line in sends.read_bytes().splitlines() if sends.exists() else ():
         try:
-            job = msgspec.json.decode(line, type=Send).job_id
+            send = msgspec.json.decode(line, type=Send)
         except msgspec.MsgspecError:
             continue  # the last line of a killed writer: the job of it was not sent yet
-        spent[job] = each_usd.get(job, unlisted) or 0.0
+        spent[send.job_id] = send.orders * (each_usd.get(send.job_id, unlisted) or 0.0)
     if (run_dir / EVENTS_FILE).exists():
         for _, event in iter_events(run_dir / EVENTS_FILE):
             if isinstance(event, JobEvent) and event.cost_usd is not None:

@@ -109,6 +109,32 @@ def test_a_check_of_a_link_that_is_being_written_is_not_read(tmp_path: Path) -> 
         assert len(read_link_checks(tmp_path / "events.jsonl")) == 1 + (cut == len(line))
 
 
+def test_a_job_that_died_while_it_was_sent_again_is_on_its_way_again(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.send(send("j1"))
+        journal.finish(event("j1", outcome="unknown"))
+        journal.send(send("j1"))  # asked for by name
+    with Journal(tmp_path) as journal:
+        assert journal.on_their_way == {"j1"}
+        journal.finish(event("j1", outcome="unknown"))
+        assert journal.on_their_way == set()
+    with Journal(tmp_path) as journal:
+        assert (journal.on_their_way, journal.finished, journal.unseen) == (set(), {"j1"}, {"j1"})
+
+
+def test_retries_are_in_the_journal_and_belong_to_the_sending_that_they_end_with(tmp_path: Path) -> None:
+    again = msgspec.structs.replace(send("j1"), client_request_id="harness-j1-2", number=2, orders=2)
+    with Journal(tmp_path) as journal:
+        journal.send(send("j1"))
+        journal.send(again)
+        journal.finish(event("j1"))
+        journal.send(send("j2"))
+        journal.send(msgspec.structs.replace(again, job_id="j2"))
+    with Journal(tmp_path) as journal:
+        assert journal.on_their_way == {"j2"}
+        assert journal.sent["j2"].orders == 2
+
+
 # The disk fills up
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Harness
-from tests.run.test_session import lines
+from tests.run.test_session import lines, start
 
 SCENARIO = """
 name: load
@@ -216,6 +217,48 @@ def test_a_run_that_its_budget_stopped_goes_on_with_a_larger_one(tmp_path: Path,
     assert events(tmp_path)[: len(before)] == before
     assert len({event["job_id"] for event in events(tmp_path)}) == len(events(tmp_path)) == 10
     assert json.loads((tmp_path / "run" / "run.json").read_text())["budget_usd"] == 1
+
+
+def test_what_a_killed_process_ordered_again_counts_in_the_budget_of_the_next(tmp_path: Path, harness: Harness) -> None:
+    path = scenario_file(
+        tmp_path, "{concurrency: 1, breaker: null}", repeats=2, simulator="faults: [{fault: '500', share: 1}]",
+        more="retry: {max_retries: 9, base_s: 600s, max_s: 600s}\nbudget: {usd: 0.08}",
+    )  # fmt: skip
+    directory = tmp_path / "run"
+    process = start("run", path, "--out", directory, "--quiet")
+    limit = time.monotonic() + 60
+    while len(lines(directory / "sends.jsonl")) < 3:
+        assert process.poll() is None
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=60)
+    orders = len(lines(directory / "sends.jsonl"))
+    assert [send["number"] for send in lines(directory / "sends.jsonl")] == list(range(1, orders + 1))
+    each = json.loads(harness("plan", path, "--format", "json").stdout)["jobs"][0]["estimate_usd"]
+
+    told = run(harness, tmp_path, path, "--usd", f"{each * (orders + 0.5):.6f}")
+    assert (told["stopped_by"], told["sent"]) == ("budget", 0), "all the money may be spent already"
+    assert told["cost_usd"] == pytest.approx(orders * each, abs=1e-5)
+    (unknown,) = events(tmp_path)
+    assert (unknown["outcome"], unknown["retry_count"]) == ("unknown", orders - 1)
+    assert unknown["earlier_attempts_usd"] == pytest.approx((orders - 1) * each)
+
+
+def test_a_job_that_is_sent_again_by_name_is_paid_for_twice_and_is_no_further_job(
+    tmp_path: Path, harness: Harness
+) -> None:
+    path = scenario_file(tmp_path, "{concurrency: 1}", repeats=2, more="budget: {usd: 0.08, jobs: 2}")
+    run(harness, tmp_path, path)
+    each = events(tmp_path)[0]["cost_usd"]
+    whole = (tmp_path / "run" / "events.jsonl").read_bytes()
+    first = whole.splitlines(keepends=True)[0]
+    (tmp_path / "run" / "events.jsonl").write_bytes(first)  # as if it had been killed while the second was under way
+    short = run(harness, tmp_path, path, "--resend-unknown", "--usd", f"{each * 2.5:.6f}")
+    assert (short["stopped_by"], short["sent"]) == ("budget", 0)
+    told = run(harness, tmp_path, path, "--resend-unknown")
+    assert (told["stopped_by"], told["sent"]) == (None, 1)
+    assert [event["outcome"] for event in events(tmp_path)] == ["image", "unknown", "image"]
 
 
 def test_the_same_directory_goes_on_with_the_same_load_only(tmp_path: Path, harness: Harness) -> None:
