@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.common import Number
 from harness.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--dask`, `--region` and `--worker-wait`."""
     command = click.option(
         "--worker-wait",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         default=WAIT_S,
         show_default=True,
         metavar="SECONDS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -12,6 +13,17 @@ import click
 
 from harness.scenario import Scenario, load_scenario
 
+
+class Number(click.FloatRange):
+    """A number within a range. "nan" is within every range for a comparison, and "inf" bounds nothing."""
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number to count with", param, ctx)
+        return found
+
+
 scenario_argument = click.argument("scenario", type=click.Path(dir_okay=False, allow_dash=True))
 run_argument = click.argument("run_dir", metavar="RUN", type=click.Path(file_okay=False, path_type=Path))
 format_option = click.option(
@@ -19,7 +31,7 @@ format_option = click.option(
 )
 time_scale_option = click.option(
     "--time-scale",
-    type=click.FloatRange(min=1),
+    type=Number(min=1),
     help="How many times faster the world of an embedded API that is already running goes.",
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.common import Number
 from harness.errors import Interrupted, UsageProblem
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def confirm_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--yes` and `--confirm-above`."""
     command = click.option(
         "--confirm-above",
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         default=CONFIRM_ABOVE_USD,
         show_default=True,
         metavar="USD",
@@ -33,7 +34,7 @@ def usd_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--usd`: a run that its budget stopped goes on with a larger one, and the file stays what it was."""
     return click.option(
         "--usd",
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         help="Spend no more than this, in place of the file's budget.usd; what a part in --out has spent counts.",
     )(command)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.common import Share, emit_json, format_option, load, scenario_argument, time_scale_option
+from harness.cli.common import Number, Share, emit_json, format_option, load, scenario_argument, time_scale_option
 from harness.cli.confirm import confirm, confirm_options
 from harness.errors import Interrupted, UsageProblem
 
@@ -55,7 +55,7 @@ class Seconds(click.ParamType[float]):
 @click.option("--no-break", is_flag=True, help="Break nothing: try the policies as things are.")
 @click.option("--break-after", type=Share(), default="33%", show_default=True, help="Share of the jobs before.")
 @click.option("--outage", type=Seconds(), help="How long it stays broken, in the measured world (default: a third).")
-@click.option("--usd", type=click.FloatRange(0, min_open=True), help="Spend no more than this, all policies together.")
+@click.option("--usd", type=Number(0, min_open=True), help="Spend no more than this, all policies together.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory of the drill; a fresh one.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @confirm_options

@@ -24,7 +24,7 @@ def command(at_once: str, tls: bool | None, plain: bool, keep: bool, form: str) 
 
     Exit code 3 when a clock is further off than the documentation promises.
     """
-    from harness.errors import ThresholdFailed
+    from harness.errors import ThresholdFailed, UsageProblem
     from harness.run.proofs import keep_proof
     from harness.selftest.proof import broken
     from harness.selftest.suite import can_certify, run_suite
@@ -33,6 +33,8 @@ def command(at_once: str, tls: bool | None, plain: bool, keep: bool, form: str) 
     secure = can_certify() if tls is None else tls
     if tls is None and not secure:
         print("TLS is left out: it needs pip install 'image-latency-harness[selftest]'", file=sys.stderr)
+    if not plain and not secure:
+        raise UsageProblem("--no-plain leaves nothing to test without TLS: leave it out, or give --tls")
     proof = run_suite(counts, plain=plain, tls=secure, said=lambda line: print(line, file=sys.stderr))
     if keep:
         keep_proof(proof)

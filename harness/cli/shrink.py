@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.common import emit_json, format_option, load, run_argument, time_scale_option
+from harness.cli.common import Number, emit_json, format_option, load, run_argument, time_scale_option
 from harness.errors import Interrupted, UsageProblem
 
 
@@ -23,7 +23,7 @@ from harness.errors import Interrupted, UsageProblem
 )
 @click.option("--route", help="Route of the scenario to send on (default: the job's).")
 @click.option("--tries", type=click.IntRange(1, 10_000), help="Send no more often than this.")
-@click.option("--usd", type=click.FloatRange(0, min_open=True), help="Spend no more than this.")
+@click.option("--usd", type=Number(0, min_open=True), help="Spend no more than this.")
 @click.option(
     "--repeats",
     type=click.IntRange(1, 99),
@@ -33,7 +33,7 @@ from harness.errors import Interrupted, UsageProblem
 )
 @click.option(
     "--factor",
-    type=click.FloatRange(1),
+    type=Number(1),
     default=2.0,
     show_default=True,
     help="A slow job is as slow as the run's when it takes no less than that divided by this.",

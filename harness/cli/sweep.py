@@ -89,6 +89,8 @@ def command(
     where = _route(loaded, route)
     dearest, trials = most_jobs(rules)
     cells = sum(cell.route == where for cell in loaded.cells())
+    if not cells:
+        raise UsageProblem(f"--route {where}: no cell of {loaded.source} is on that route; add it to the matrix")
     single = loaded.retry.model_copy(update={"max_retries": 0})
     swept = loaded.model_copy(update={"repeats": -(-dearest // cells) + most, "retry": single})
     whole = make_plan(swept)

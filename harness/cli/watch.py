@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.common import format_option, load, scenario_argument, time_scale_option
+from harness.cli.common import Number, format_option, load, scenario_argument, time_scale_option
 from harness.cli.confirm import confirm, confirm_options
 from harness.cli.watch_parts import Tellers, conditions_of, open_tellers, row_of, weather
 from harness.errors import HarnessError, Interrupted, UsageProblem
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
               "[default: reports/watch-NAME]")  # fmt: skip
 @click.option("--rounds", "most", type=click.IntRange(1), help="Stop after so many rounds.")
 @click.option("--once", is_flag=True, help="One round now, whenever the last one was, and out: for cron.")
-@click.option("--usd-per-day", type=click.FloatRange(min=0), help="No round beyond that on a day (UTC).")
-@click.option("--usd-total", type=click.FloatRange(min=0), help="No round beyond that, over the whole history.")
+@click.option("--usd-per-day", type=Number(min=0), help="No round beyond that on a day (UTC).")
+@click.option("--usd-total", type=Number(min=0), help="No round beyond that, over the whole history.")
 @confirm_options
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve /metrics for Prometheus; on loopback without a HOST.")
 @click.option("--webhook", metavar="URL", help="Post alerts there, as Alertmanager's /api/v2/alerts takes them.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from harness.scenario.cells import FIELDS, Placed, expand, where_text
 from harness.scenario.early_stop_checks import check_early_stop
+from harness.scenario.estimates import profiles
 from harness.scenario.family_checks import check_family_cell
 from harness.scenario.fields import check_model
 from harness.scenario.findings import SECRET_FIX, Findings, as_list, as_map
@@ -120,6 +121,11 @@ def check_simulator(tree: Mapping[str, object], findings: Findings) -> None:
         fix = f"write a number from 1 to {MAX_SCALE}"
         findings.add(("simulator", "time_scale"), f"time_scale cannot be {show(scale)}", fix)
         scale = 1
+    profile = simulator.get("profile")
+    if profile is not None and (not isinstance(profile, str) or profile not in profiles()):
+        near = nearest(profile, profiles()) if isinstance(profile, str) else None
+        fix = f"write {near or listing(sorted(profiles()))}"
+        findings.add(("simulator", "profile"), f"there is no latency profile {show(profile)}", fix)
     for name, raw in as_map(tree.get("routes")).items():
         url = as_map(raw).get("base_url")
         path = ("routes", name, "base_url")

@@ -145,6 +145,20 @@ def test_simulate_refuses_a_world_that_it_does_not_understand(harness: Any) -> N
     assert "layers" in done.stderr
 
 
+def test_simulate_refuses_a_profile_that_there_is_not_and_a_log_that_cannot_be_written(
+    harness: Any, tmp_path: Path
+) -> None:
+    done = harness("simulate", "--profile", "nope", "--until-stdin-closes")
+    assert (done.returncode, "--profile: no profile 'nope'" in done.stderr) == (2, True), done.stderr
+    done = harness("simulate", "--log", tmp_path / "nowhere" / "log", "--port", "0", "--until-stdin-closes")
+    assert (done.returncode, "cannot be written" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_selftest_of_nothing_proves_nothing(harness: Any) -> None:
+    done = harness("selftest", "--no-plain", "--no-tls", "--no-keep")
+    assert (done.returncode, "nothing to test" in done.stderr) == (2, True), done.stderr
+
+
 def test_progress_is_plain_lines_when_nobody_watches(harness: Any, tmp_path: Path) -> None:
     done = harness("run", "scenarios/ping.yaml", "--out", tmp_path / "r", env={"OPENAI_API_KEY": ""})
     assert "\x1b[" not in done.stderr

@@ -63,3 +63,14 @@ def test_nothing_is_sent_or_written_where_nobody_can_be_asked(tmp_path: Path, ha
     # Nobody listens there: the breaker ends it after five, and it costs nothing.
     assert allowed.returncode == 0
     assert "5 failures in a row" in allowed.stderr
+
+
+@pytest.mark.parametrize("option", ["--usd", "--confirm-above", "--time-scale"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_number_to_count_with_is_no_budget(
+    tmp_path: Path, harness: Harness, option: str, value: str
+) -> None:
+    done = harness("run", written(tmp_path), "--out", tmp_path / "run", option, value)
+    assert done.returncode == 2
+    assert "is not a number to count with" in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -50,6 +50,14 @@ def test_a_limit_of_a_minute_is_named_as_such_and_lies_in_its_interval(tmp_path:
         assert record["configure"]["images_per_minute"] <= 5
 
 
+def test_a_route_that_no_cell_is_on_cannot_be_swept(tmp_path: Path, harness: Harness) -> None:
+    path = tmp_path / "swept.yaml"
+    text = SCENARIO.format(limit="concurrency_limit: 4", usd=1) + "matrix: {route: [account]}\n"
+    path.write_text(text.replace("openai}}", 'openai}, spare: {base_url: "simulator://", owner: openai}}'))
+    done = harness("sweep", path, "--route", "spare", "--out", tmp_path / "run")
+    assert (done.returncode, "no cell of swept.yaml is on that route" in done.stderr) == (2, True), done.stderr
+
+
 def test_a_budget_stops_the_search_and_what_is_known_is_said(tmp_path: Path, harness: Harness) -> None:
     record = swept(harness, tmp_path, "concurrency_limit: 2", "--rest", "1s", "--most", "4", usd=0.05, code=4)
     assert (record["status"], record["stopped_by"]) == ("stopped", "budget")

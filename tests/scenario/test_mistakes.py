@@ -68,6 +68,7 @@ def with_defaults(rest: str) -> str:
         (GOOD.replace("prompts: [a lemon]\n", ""), 1, "`prompts` is missing", "prompts_file"),
         (GOOD.replace("why: Does the loader load?\n", ""), 1, "`why` is missing", "add `why"),
         (GOOD + "simulator: {time_scale: 0.5}\n", 7, "time_scale cannot be 0.5", "1 to 10000"),
+        (GOOD + "simulator:\n  profile: tuning\n", 8, "no latency profile `tuning`", "tuning-article"),
         (GOOD + "simulator: [1]\n", 7, "simulator must be a mapping", "name: value"),
         (GOOD.replace("simulator://", "simulator://edge"), 5, "simulator.layers has no `edge`", "add `edge:`"),
         (GOOD + "timeouts: {total: soon}\n", 7, "`soon` is not a duration", "90s"),
