@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,11 +36,14 @@ from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
 from harness.run.runner import Ending, Runner
 from harness.scenario import Scenario
+from harness.sweeping.model import SWEEP_FILE
 from harness.wire import watch
 from harness.wire.clock import WorldClock
 
 if TYPE_CHECKING:
     from harness.run.stopping import Stopper
+
+OTHERS = (SWEEP_FILE, "drills.jsonl")  # of a sweep and of a drill
 
 Drive = Callable[
     [
@@ -89,6 +92,8 @@ def run_scenario(
     if refusal is not None:
         raise UsageProblem(f"{scenario.source}: {refusal}; nothing was sent")
     before = earlier(options.run_dir, scenario, plan.regions)
+    if before is not None:
+        must_be_a_run(options.run_dir or Path(), before, plan)
     if before is not None and before.load is not None and before.load != scenario.load.shape():
         raise UsageProblem(
             f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
@@ -201,6 +206,20 @@ def earlier(run_dir: Path | None, scenario: Scenario, regions: tuple[str, ...] =
             f"{_listed(regions)}; give another --out, or the same --dask and --region to go on"
         )
     return before
+
+
+def must_be_a_run(run_dir: Path, before: RunConditions, plan: Plan, others: Sequence[str] = OTHERS) -> None:
+    """Hold what a directory has against what is to go on there: a sweep or a drill has the same scenario.
+
+    Raises:
+        UsageProblem: it is something else.
+    """
+    same = (before.blocks, before.cells) == (plan.blocks, tuple(one.cell.id for one in plan.cells))
+    if not same or any((run_dir / name).exists() for name in others):
+        raise UsageProblem(
+            f"{run_dir}: what was begun there with this scenario is something else (a run, a sweep or a drill, or with "
+            "other blocks); go on with the command that began it, or give another --out"
+        )
 
 
 def _listed(regions: tuple[str, ...]) -> str:

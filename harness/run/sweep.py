@@ -25,7 +25,7 @@ from harness.run.limits import buckets
 from harness.run.pacing import Pacing
 from harness.run.progress import RunProgress
 from harness.run.runner import Ending, Runner
-from harness.run.session import Options, earlier
+from harness.run.session import OTHERS, Options, earlier, must_be_a_run
 from harness.scenario import Scenario
 from harness.scenario.loads import Load
 from harness.sweeping.model import SWEEP_FILE, LimitKind, Sent, SweepRecord, Trial
@@ -50,6 +50,8 @@ def run_sweep(
     run_dir = options.run_dir or Path("reports") / new_run_id(f"{scenario.name}-sweep")
     before = earlier(options.run_dir, scenario)
     record = _recalled(run_dir, fresh) if before is not None else fresh
+    if before is not None and (record is fresh or (run_dir / OTHERS[1]).exists()):
+        must_be_a_run(run_dir, before, plan)  # it was killed before its first trial was over, or is none
     clock = WorldClock(options.time_scale or scenario.time_scale)
     with Journal(run_dir) as journal:
         conditions = before or conditions_of(scenario, plan, new_run_id(scenario.name), clock)

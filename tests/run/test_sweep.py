@@ -58,6 +58,19 @@ def test_a_route_that_no_cell_is_on_cannot_be_swept(tmp_path: Path, harness: Har
     assert (done.returncode, "no cell of swept.yaml is on that route" in done.stderr) == (2, True), done.stderr
 
 
+def test_a_sweep_and_a_run_do_not_go_on_with_each_other(tmp_path: Path, harness: Harness) -> None:
+    path = tmp_path / "swept.yaml"
+    path.write_text(SCENARIO.format(limit="concurrency_limit: 4", usd=5) + "repeats: 2\n")
+    small = ("--most", "2", "--jobs", "1", "--confirm", "1", "--rest", "1s", "--quiet")
+    assert harness("run", path, "--out", tmp_path / "run", "--quiet").returncode == 0
+    assert harness("sweep", path, "--out", tmp_path / "sweep", *small).returncode == 0
+    for verb, there, options in (("run", "sweep", ("--quiet",)), ("sweep", "run", small)):
+        before = (tmp_path / there / "events.jsonl").read_bytes(), (tmp_path / there / "run.json").read_bytes()
+        done = harness(verb, path, "--out", tmp_path / there, *options)
+        assert (done.returncode, "something else" in done.stderr) == (2, True), done.stderr
+        assert ((tmp_path / there / "events.jsonl").read_bytes(), (tmp_path / there / "run.json").read_bytes()) == before
+
+
 def test_a_budget_stops_the_search_and_what_is_known_is_said(tmp_path: Path, harness: Harness) -> None:
     record = swept(harness, tmp_path, "concurrency_limit: 2", "--rest", "1s", "--most", "4", usd=0.05, code=4)
     assert (record["status"], record["stopped_by"]) == ("stopped", "budget")
