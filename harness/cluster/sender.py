@@ -27,7 +27,7 @@ from harness.cluster.station import Done
 from harness.errors import HarnessError
 from harness.events import Attempt, JobEvent, from_line
 from harness.plan import Job
-from harness.run.job import MayRetry, Setting
+from harness.run.job import IMAGES_NOT_KEPT, MayRetry, Setting, to_its_end
 from harness.run.record import unknown_event
 from harness.salt import prompt_hash
 
@@ -99,8 +99,12 @@ class ClusterSender:
             finally:
                 lease.member.leases -= 1
             if done.event is not None:
-                await asyncio.to_thread(self._keep, done.images)
-                return self._ours(from_line(done.event), job, lease.member)
+                event = self._ours(from_line(done.event), job, lease.member)
+                try:
+                    await to_its_end(self._keep, done.images)
+                except OSError:  # what was paid for is told, whatever becomes of its picture
+                    event = msgspec.structs.replace(event, notes=(*event.notes, IMAGES_NOT_KEPT))
+                return event
             # Another process stands there now, which never had the lease: nothing was sent.
             self._fleet.lost(lease.member)
             if await self.ready(job) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import time
@@ -140,12 +141,12 @@ async def run_job(
     # What was paid for is told whatever becomes of the rest: an image or a link that finds no place is a note.
     if setting.images_dir is not None:
         try:
-            await asyncio.to_thread(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
+            await to_its_end(_keep, setting.images_dir, job.job_id, exchanges[-1].images)
         except OSError:
             notes.append(IMAGES_NOT_KEPT)
     if setting.link_check_s:
         try:
-            await asyncio.to_thread(_remember_links, setting, lane, job, exchanges[-1])
+            await to_its_end(_remember_links, setting, lane, job, exchanges[-1])
         except HarnessError:
             notes.append("links_not_kept")
     return make_event(
@@ -158,6 +159,15 @@ async def run_job(
         notes=(*notes, *setting.lag.notes(zero_ns, ended_ns)),
         scheduled_at_ms=None if scheduled_ns is None else setting.clock.ms(zero_ns, scheduled_ns),
     )
+
+
+async def to_its_end(function: Callable[..., None], *args: object) -> None:
+    """In a worker thread. A cancellation comes too late for the job, which is over, and must not cost its event."""
+    going = asyncio.ensure_future(asyncio.to_thread(function, *args))
+    while not going.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([going])
+    going.result()
 
 
 async def _attempt(setting: Setting, lane: Lane, job: Job, number: int, scrubber: Scrubber) -> Exchange:

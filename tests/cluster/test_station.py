@@ -6,18 +6,27 @@ import asyncio
 import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import patch
 
 import msgspec
 import pytest
 
 from harness.cluster import calls
+from harness.cluster.fleet import Member
 from harness.cluster.parcel import Parcel, pack, unpack
+from harness.cluster.sender import ClusterSender, Lease
+from harness.cluster.station import Done
+from harness.conditions import Host
 from harness.errors import UsageProblem
-from harness.events import from_line
+from harness.events import JobEvent, from_line, to_line
 from harness.plan import make_plan
+from harness.run.lag import LagMeter
+from harness.run.lanes import make_setting
+from harness.run.record import unknown_event
 from harness.salt import load_salt
 from harness.scenario import Scenario, load_scenario
+from harness.wire.clock import WorldClock
 
 TEXT = """
 name: small
@@ -105,3 +114,26 @@ def test_a_problem_of_a_worker_comes_as_words_and_never_as_an_exception(tmp_path
     found = asyncio.run(calls.open_station(pack(given, "run-1", 1.0, keep_images=False)))
     assert "needs PARCEL_KEY" in found["problem"]
     assert "ValidationError" in asyncio.run(calls.open_station(b"no parcel"))["problem"]
+
+
+def test_pictures_that_find_no_place_at_the_client_cost_no_event(tmp_path: Path) -> None:
+    given = scenario(tmp_path)
+    job = make_plan(given).jobs[0]
+    (tmp_path / "images").write_bytes(b"in the way, as a full disk is")
+
+    async def sent() -> JobEvent:
+        setting = make_setting(given, {}, "r", WorldClock(500), {"direct": "http://127.0.0.1:9"}, LagMeter(), None)
+        told = unknown_event(setting.facts(job, 1), setting.clock, "harness-1")
+        host = Host(python="3", platform="Linux", cpus=1, openai_sdk="1", harness="1")
+        sender = ClusterSender(setting, cast("Any", None), 1.0, tmp_path / "images")
+        sender._leases[job.job_id] = Lease("l", Member("tcp://x", "w", None, "t", host, leases=1))
+
+        async def done(*_: object) -> Done:
+            return Done(event=to_line(msgspec.structs.replace(told, outcome="image")), images={"a.png": b"png"})
+
+        with patch.object(sender, "_go", done):
+            return await sender.send(job, 1, scheduled_ns=None, may_retry=cast("Any", None))
+
+    event = asyncio.run(sent())
+    assert event.outcome == "image"
+    assert "images_not_kept" in event.notes

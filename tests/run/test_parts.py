@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import io
 import random
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from PIL import Image, ImageDraw
 
 from harness.errors import HarnessError
-from harness.events import ApiError, Attempt, Marks
+from harness.events import ApiError, Attempt, JobEvent, Marks
+from harness.plan import Job, make_plan
+from harness.routes.base import Answer
+from harness.run import job as job_module
 from harness.run import journal as journal_module
 from harness.run.budget import Budget
 from harness.run.images import decode_image
+from harness.run.job import Setting, run_job
 from harness.run.journal import Journal, Send
 from harness.run.lag import LagMeter
+from harness.run.lanes import make_setting
 from harness.run.limits import retry_after_s
 from harness.run.retry import RetryPolicy
+from harness.scenario import load_text
+from harness.wire.clock import WorldClock
+from harness.wire.trace import Trace
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -150,6 +161,59 @@ def test_a_blocked_loop_is_noticed_and_charged_to_who_was_under_way() -> None:
     blocked, after = asyncio.run(go())
     assert 60_000_000 < blocked < 400_000_000
     assert after < blocked
+
+
+class Silent:
+    """A route that answers nothing, at once."""
+
+    expendable = None
+
+    def endpoint(self, *, edits: bool) -> str:
+        return "/v1/images/edits" if edits else "/v1/images/generations"
+
+    async def exchange(self, call: object, trace: Trace) -> None:
+        trace.begin()
+
+    def read(self, trace: Trace, scrubber: object) -> Answer:
+        return Answer()
+
+
+def silent_job(folder: Path) -> tuple[Setting, Job]:
+    """A job on that route, whose pictures would be kept."""
+    loaded = load_text(
+        "name: s\nwhy: x\nprompts: [a]\nroutes: {r: {base_url: 'simulator://', owner: simulator}}\n",
+        source="s.yaml",
+        env={},
+    )
+    setting = make_setting(
+        loaded, {}, "run", WorldClock(), {"direct": "http://127.0.0.1:9"}, LagMeter(), folder, b"salt"
+    )
+    lane = dataclasses.replace(setting.lanes["r"], route=cast("Any", Silent()))
+    return dataclasses.replace(setting, lanes={"r": lane}), make_plan(loaded).jobs[0]
+
+
+def test_an_interrupt_while_pictures_are_being_kept_costs_no_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted() -> JobEvent:
+        setting, job = silent_job(tmp_path)
+        began, go_on = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def slow(*_: object) -> None:
+            loop.call_soon_threadsafe(began.set)
+            assert go_on.wait(10)
+
+        monkeypatch.setattr(job_module, "_keep", slow)
+        task = asyncio.create_task(run_job(setting, job, 1))
+        await began.wait()
+        for _ in range(2):  # once for each Ctrl-C
+            task.cancel()
+            await asyncio.sleep(0.01)
+        go_on.set()
+        return await task
+
+    assert asyncio.run(interrupted()).outcome != "cancelled", "its answer was here"
 
 
 def test_a_full_disk_stops_with_a_message_and_not_with_a_traceback(
