@@ -7,6 +7,7 @@ the reset as a Go duration (``1ms``, ``58.891s``, ``6m0s``), and on Azure as pla
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +30,13 @@ PERMANENT_CODES = frozenset(
 # Of the request, not of the account: another one may pass.
 OF_THE_REQUEST = frozenset({"moderation_blocked", "request_too_large"})
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 # "Limit 0": the account has none of it, and no waiting brings any. "Request too large … Limit 5, Requested 6": of n.
 _NO_LIMIT = re.compile(r"\bLimit 0\b", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"(\S+: )?Request too large\b", re.IGNORECASE)
-_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # whether a date can be read does not hang on today's
+LONGEST_S = 366 * 86_400.0
+_ANY_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # whether a date can be read does not hang on today's
 _LIMIT = re.compile(r"x-ratelimit-(limit|remaining|reset)-(.+)")
 
 
@@ -60,17 +62,22 @@ def go_duration_s(text: str) -> float | None:
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """What ``retry-after-ms`` or ``retry-after`` (seconds or an HTTP date) asks for; None when absent or unreadable."""
+    """What ``retry-after-ms`` or ``retry-after`` (seconds or an HTTP date) asks for; None when absent or unreadable.
+
+    Two that a proxy joined with a comma are both kept to. A date is of GMT, in all three spellings of RFC 9110.
+    """
+    ms = _sane(_number(headers.get("retry-after-ms", "")), 1e-3)
+    if ms is not None:
+        return ms
+    value = headers.get("retry-after", "")
+    asked = [_sane(_number(part)) for part in value.split(",")]
+    known = [one for one in asked if one is not None]
+    if known and len(known) == len(asked):
+        return max(known)
     try:
-        if "retry-after-ms" in headers:
-            return max(float(headers["retry-after-ms"]) / 1000, 0.0)
-        value = headers.get("retry-after")
-        if value is None:
-            return None
-        if value.strip().replace(".", "", 1).isdigit():
-            return float(value)
-        return max((parsedate_to_datetime(value) - now).total_seconds(), 0.0)
-    except (ValueError, TypeError, OverflowError):
+        when = parsedate_to_datetime(value)
+        return _sane(max(((when if when.tzinfo else when.replace(tzinfo=UTC)) - now).total_seconds(), 0.0))
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
@@ -80,7 +87,7 @@ def buckets(headers: Mapping[str, str]) -> tuple[Bucket, ...]:
     for name, value in headers.items():
         match = _LIMIT.fullmatch(name)
         if match is not None:
-            read = go_duration_s(value) if match[1] == "reset" else _number(value)
+            read = _sane(go_duration_s(value)) if match[1] == "reset" else _number(value)
             found.setdefault(match[2], {})["reset_s" if match[1] == "reset" else match[1]] = read
     return tuple(Bucket(name, **values) for name, values in found.items())
 
@@ -94,7 +101,8 @@ def pause_s(attempt: Attempt, now: datetime) -> float | None:
     asked = retry_after_s(attempt.headers, now) if (attempt.http_status or 0) >= 400 else None
     if asked is not None:
         return asked
-    empty = [one.reset_s for one in buckets(attempt.headers) if one.remaining == 0 and one.reset_s is not None]
+    told = [one for one in buckets(attempt.headers) if one.remaining is not None and one.reset_s is not None]
+    empty = [one.reset_s for one in told if one.remaining is not None and one.remaining <= 0]
     return max(empty, default=None)
 
 
@@ -119,6 +127,12 @@ def never_passes(attempt: Attempt) -> str | None:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
         return None
+    return found if math.isfinite(found) else None
+
+
+def _sane(pause: float | None, unit_s: float = 1.0) -> float | None:
+    """A pause that somebody can mean. Behind us, or years away, it is none: a moment, or nonsense."""
+    return pause * unit_s if pause is not None and 0 <= pause * unit_s <= LONGEST_S else None

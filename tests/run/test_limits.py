@@ -65,6 +65,18 @@ def test_a_captured_answer_tells_its_buckets() -> None:
           "x_ratelimit_remaining_images": "0", "x_ratelimit_reset_images": "10s"}, 360.0),
         ({"x_ratelimit_remaining_requests": "3", "x_ratelimit_reset_requests": "6m0s"}, None),
         ({"retry_after": "later"}, None),
+        ({"retry_after": "Sat Nov 21 12:01:30 2026"}, 90.0),
+        ({"retry_after": "Sat, 21 Nov 2026 12:01:30 -0000"}, 90.0),
+        ({"retry_after": "12, 15"}, 15.0),
+        ({"retry_after_ms": "soon", "retry_after": "2"}, 2.0),
+        ({"retry_after_ms": "-5", "retry_after": "2"}, 2.0),
+        ({"retry_after_ms": "nan"}, None),
+        ({"retry_after_ms": "inf"}, None),
+        ({"retry_after": "9" * 400}, None),
+        ({"retry_after": "1795262490"}, None),  # a moment, and no pause
+        ({"x_ratelimit_remaining_requests": "-1", "x_ratelimit_reset_requests": "1m30.5s"}, 90.5),
+        ({"x_ratelimit_reset_requests": "1m30.5s"}, None),
+        ({"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1795262490"}, None),
     ],
 )  # fmt: skip
 def test_the_pause_is_what_the_answer_asks_for(headers: dict[str, str], seconds: float | None) -> None:
@@ -82,6 +94,7 @@ def test_the_pause_is_what_the_answer_asks_for(headers: dict[str, str], seconds:
         (refused(code="billing_hard_limit_reached", status=400), "billing_hard_limit_reached"),
         # Azure words a limit of requests a minute like this, and says when to come back.
         (refused(code="insufficient_quota", retry_after_ms="900"), None),
+        (refused(code="insufficient_quota", retry_after="Sat, 21 Nov 2026 12:01:30 GMT"), None),
         (refused("Rate limit reached … Limit 5, Used 5, Requested 1. Please try again in 12s."), None),
         (refused("The limit 0.5 is fine", status=500), None),
     ],
