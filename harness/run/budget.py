@@ -60,8 +60,6 @@ class Budget:
 
     def recall(self, events: Iterable[JobEvent]) -> None:
         """Count what an earlier part of this run has sent and spent."""
-        jobs = set()  # one that was sent again is no further job, and may have been billed twice
         for event in events:
-            jobs.add(event.job_id)
+            self.sent_jobs += 1
             self.spent_usd += event.cost_usd or 0.0
-        self.sent_jobs += len(jobs)

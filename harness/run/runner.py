@@ -110,14 +110,11 @@ class Runner:
                 self._journal.finish(event)
                 self._budget.settle(None, event.cost_usd)
                 if not resend_unknown:
-                    self._budget.sent_jobs += 1
                     self._progress.finished(event)
                     self._tell(event)
                     self._ending.unknown += 1
                     continue
-            elif again:
-                self._budget.sent_jobs -= 1  # it was counted, and is no further job
-            elif job.job_id in self._journal.finished:
+            elif job.job_id in self._journal.finished and not again:
                 continue
             left.append(job)
         return left

