@@ -27,6 +27,8 @@ class AnswerParser:
         self._pieces: list[bytes] = []
         self._interim = False
         self._sized = False
+        self._status = 0
+        self._version = ""
         self.headers_complete = False
         self.complete = False
         self.keep_alive = False
@@ -55,8 +57,7 @@ class AnswerParser:
             self.surplus = True
         if self.headers_complete and not headers_before:
             trace.headers_ns = arrived.ns
-            trace.http_status = self._parser.get_status_code()
-            trace.http_version = f"HTTP/{self._parser.get_http_version()}"
+            trace.http_status, trace.http_version = self._status, self._version
             trace.headers = self._headers
         if self._flush(began, arrived):
             self._carried = None
@@ -116,9 +117,14 @@ class AnswerParser:
         if self.headers_complete:
             return
         self.headers_complete = True
+        # Now: what lies behind this answer in the same bytes may be another one.
+        self._status, self._version = status, f"HTTP/{self._parser.get_http_version()}"
         self.keep_alive = self._parser.should_keep_alive()
-        names = {name for name, _ in self._headers}
-        self._sized = bool(names & {"content-length", "transfer-encoding"}) or status in (204, 304)
+        told = dict(self._headers)
+        # A coding other than chunks goes on until the other side closes, whatever length is stated (the same).
+        coded = told.get("transfer-encoding", "").lower()
+        chunked = coded.rpartition(",")[2].strip() == "chunked"
+        self._sized = chunked or (not coded and "content-length" in told) or status in (204, 304)
 
     def on_body(self, data: bytes) -> None:
         if not self.complete:

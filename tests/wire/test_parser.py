@@ -79,10 +79,21 @@ def test_a_body_of_a_declared_size_and_one_that_ends_with_the_connection() -> No
     assert not answer.ended_by_close()  # it promised one byte more
 
 
+@pytest.mark.parametrize("coding", [b"identity", b"gzip", b"chunked, gzip"])
+def test_a_coding_without_chunks_ends_with_the_connection_and_was_not_cut(coding: bytes) -> None:
+    trace, answer = feed([b"HTTP/1.1 200 OK\r\ntransfer-encoding: " + coding + b"\r\n\r\nhello"])
+    assert not answer.complete
+    assert answer.ended_by_close()
+    assert trace.body.whole() == b"hello"
+    _, chunked = feed([CHUNKED[:-4]])
+    assert not chunked.ended_by_close()
+
+
 def test_bytes_behind_the_end_are_a_surplus_and_no_part_of_the_answer() -> None:
-    for surplus in (b"HTTP/1.1 200 OK\r\n\r\n", b"garbage"):
+    for surplus in (b"HTTP/1.1 200 OK\r\n\r\n", b"garbage", b"HTTP/1.0 500 Oops\r\ncontent-length: 3\r\n\r\nbad"):
         trace, answer = feed([SIZED + surplus])
         assert (trace.body.whole(), trace.http_status, answer.surplus) == (b"hello", 200, True)
+        assert (trace.http_version, trace.headers) == ("HTTP/1.1", [("content-length", "5")])
 
 
 @pytest.mark.parametrize(
