@@ -180,15 +180,15 @@ class _Builder:
         listed = estimate(model, quality, size, images)
         preview = estimate(model, "low", "1024x1024", partial_images=1, stream=True).usd
         without = estimate(model, "low", "1024x1024").usd
+        partial = None if preview is None or without is None else preview - without
         usd = told.usd
         if usd is None and found is not None and found.usd:
-            usd = float(np.mean(found.usd))
+            usd = float(np.mean([cost - previews * (partial or 0.0) for cost, previews in found.usd]))
         if usd is None:
             usd = listed.usd
             self.assumed.append(
                 "prices are list prices" if usd is not None else "no price is known: costs are left out"
             )
-        partial = None if preview is None or without is None else preview - without
         return replace(source, images=images, usd=usd, partial_usd=partial)
 
     def _told(self, name: str, source: Source, told: Route, found: Measured | None) -> Source:
@@ -231,7 +231,8 @@ class _Builder:
             self.assumed.append(f"{repeats / len(events):.0%} of requests are unchanged ones, as in the run; "
                                 "a benchmark repeats its prompts on purpose, your users may not")  # fmt: skip
         refused = sum(event.error_code == "moderation_blocked" for event in events)
-        return (refused / len(events) if told is None else told), repeats / len(events)
+        seen = sum(event.outcome not in ("unknown", "cancelled") for event in events)
+        return (refused / max(1, seen) if told is None else told), repeats / len(events)
 
     def _check_caps(self, routes: dict[str, RouteWorld]) -> None:
         known = {layer.layer for route in routes.values() for layer in route.layers}

@@ -38,7 +38,7 @@ class Measured:
     cells: set[str] = field(default_factory=set)
     prompts: list[str] = field(default_factory=list)
     first_partial_s: list[float] = field(default_factory=list)
-    usd: list[float] = field(default_factory=list)
+    usd: list[tuple[float, int]] = field(default_factory=list)  # of the generation that came, and its previews
     example: JobEvent | None = None
     moderated: int = 0
     jobs: int = 0
@@ -126,6 +126,8 @@ def _ends(event: JobEvent) -> list[tuple[float, bool, End | None]]:
     """Of each request of a job: seconds, whether it may still have been under way, and how it ended."""
     found: list[tuple[float, bool, End | None]] = []
     for attempt in event.attempts:
+        if attempt.ended == "unseen":
+            continue  # neither how it ended nor that it lasted is known of it
         end = end_of(event, attempt)
         took_s = max(0.0, attempt.marks.ended_at_ms - attempt.marks.started_at_ms) / 1000
         if end is None and attempt is event.attempts[-1] and event.outcome in DELIVERED:
@@ -153,9 +155,17 @@ def _add(out: Measured, event: JobEvent, layers: tuple[Layer, ...]) -> None:
         out.end.append(-1 if end is None or (end == "cut" and explains(layers, at_s)) else ENDS.index(end))
         out.block.append(event.block)
     if event.outcome in DELIVERED and event.cost_usd is not None:
-        out.usd.append(event.cost_usd)
+        # Of one generation: what attempts before it may have been billed is not its price.
+        out.usd.append((event.cost_usd - (event.earlier_attempts_usd or 0.0), _previews(event)))
     if event.first_partial_image_ms is not None:
         out.first_partial_s.append(event.first_partial_image_ms / 1000)
+
+
+def _previews(event: JobEvent) -> int:
+    """How many previews the cost of a job with an image holds: those that came, or by estimate all that were asked."""
+    if event.cost_basis == "usage" and event.attempts:
+        return len(event.attempts[-1].marks.partial_images)
+    return (event.partial_images or 0) if event.stream and event.cost_basis == "estimate" else 0
 
 
 def explains(layers: tuple[Layer, ...], at_s: float) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from harness.conditions import LayerCap, RouteConditions
 from harness.errors import UsageProblem
-from harness.events import ApiError, JobEvent
+from harness.events import ApiError, Attempt, JobEvent, Marks
 from harness.policies import PolicyFile
 from harness.policies.build import build_world
 from harness.policies.laws import Halves, Measured
@@ -200,6 +200,31 @@ def test_prices_are_those_that_the_run_saw_or_else_the_list(tmp_path: Path) -> N
     listed = build_world(file_of(shape={"quality": "high", "size": "1024x1024"}), profile="tuning-article")
     assert listed.routes["api"].main.usd == pytest.approx(0.211, abs=0.001)
     assert listed.routes["api"].main.partial_usd == pytest.approx(0.003)
+
+
+def test_a_price_is_that_of_one_generation_without_retries_and_previews(tmp_path: Path) -> None:
+    shape = {"quality": "high", "size": "1024x1024", "model": "gpt-image-2"}
+    again = [job(n, cost_usd=0.9, earlier_attempts_usd=0.4, retry_count=2, **shape) for n in range(12)]
+    world = build_world(file_of(), run_dir=written(tmp_path, *again))
+    assert world.routes["direct"].main.usd == pytest.approx(0.5)
+    streamed = [job(n, cost_usd=0.22, cost_basis="estimate", stream=True, partial_images=3, **shape) for n in range(12)]
+    run = written(tmp_path / "streamed", *streamed)
+    world = build_world(file_of({"stream": {"partial_images": 3}}), run_dir=run)
+    source = world.routes["direct"].streamed
+    assert source is not None
+    assert source.partial_usd is not None
+    assert source.usd == pytest.approx(0.22 - 3 * source.partial_usd)
+    found = result(world, policy(stream={"partial_images": 3}))
+    assert found.usd_per_job.value == pytest.approx(0.22, abs=0.002), "what the run paid for just this"
+
+
+def test_jobs_whose_end_nobody_saw_do_not_thin_out_the_failures(tmp_path: Path) -> None:
+    ended = [*(job(n) for n in range(10)), *(job(n, outcome="error", status=503) for n in range(10, 20))]
+    lost = Attempt(number=1, client_request_id="c", marks=Marks(started_at_ms=0.0, ended_at_ms=0.0), ended="unseen")
+    unknown = {"outcome": "unknown", "ended": "unseen", "total_ms": None, "attempts": (lost,)}
+    unseen = [msgspec.structs.replace(job(n), **unknown) for n in range(20, 40)]
+    world = build_world(file_of(), run_dir=written(tmp_path, *ended, *unseen))
+    assert [one.share for one in world.routes["direct"].main.failures] == [0.5]
 
 
 def test_prompts_that_came_before_are_the_share_that_a_cache_hits(tmp_path: Path) -> None:
