@@ -26,7 +26,7 @@ def address_of(text: str) -> tuple[str, int]:
         UsageProblem: it is no address.
     """
     host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535 or (not host) != (":" not in text) or "/" in host:
+    if not (port.isascii() and port.isdigit()) or int(port) > 65535 or (not host) != (":" not in text) or "/" in host:
         raise UsageProblem(f"--metrics: {text!r} is no address; write 9464 (on loopback) or HOST:9464")
     return host.strip("[]") or LOOPBACK, int(port)
 

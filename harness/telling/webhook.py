@@ -12,6 +12,7 @@ import json
 import os
 import urllib.request
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -60,7 +61,11 @@ class Webhook:
     """One receiver. The token is read from the named variable, and goes out over https or to this machine only."""
 
     def __init__(self, url: str, token_env: str | None = None) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:  # its words may hold a password that was taken for a port
+            raise UsageProblem("--webhook: that is no address; write http://HOST:9093/api/v2/alerts") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageProblem(f"--webhook: {parts.scheme or 'that'} is no http or https address with a host")
         if parts.username or parts.password:
@@ -92,7 +97,7 @@ class Webhook:
         except HTTPError as error:
             with error:
                 return f"webhook: {self.host} answered HTTP {error.code} to {len(alerts)} alerts; sent again next round"
-        except (URLError, OSError, ValueError) as error:
+        except (URLError, OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             return f"webhook: {self.host} was not reached ({type(reason).__name__}); sent again next round"
         return None

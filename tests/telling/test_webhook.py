@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,12 +53,23 @@ def test_the_body_is_a_json_list_and_the_token_comes_from_the_named_variable(mon
     assert json.loads(body) == alerts_of(standing())
 
 
+def _answer_oddly(listening: socket.socket) -> None:
+    peer, _ = listening.accept()
+    peer.recv(65536)
+    peer.sendall(b"SSH-2.0-none\r\n\r\n")
+    peer.close()
+
+
 def test_what_the_other_side_does_never_ends_a_watch_and_no_redirect_is_followed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WATCH_TOKEN", "one-that-opens-nothing")
     with receiver(503) as (url, _):
         assert "HTTP 503" in (Webhook(url).tell(standing()) or "")
+    with socket.create_server(("127.0.0.1", 0)) as odd:
+        threading.Thread(target=_answer_oddly, args=(odd,), daemon=True).start()
+        told = Webhook(f"http://127.0.0.1:{odd.getsockname()[1]}/").tell(standing())
+        assert "was not reached (BadStatusLine)" in (told or "")
     with receiver() as (elsewhere, got), receiver(307, {"Location": elsewhere}) as (url, first):
         assert "HTTP 307" in (Webhook(url, "WATCH_TOKEN").tell(standing()) or "")
         assert (len(first), len(got)) == (1, 0)
@@ -69,6 +82,9 @@ def test_what_the_other_side_does_never_ends_a_watch_and_no_redirect_is_followed
         ("ftp://127.0.0.1/", None),
         ("127.0.0.1:9093", None),
         ("http://user:word@127.0.0.1/", None),
+        ("http://user:word", None),
+        ("http://127.0.0.1:99999/", None),
+        ("http://[::1/", None),
         ("https://alerts.example.com/", "NOT_SET_ANYWHERE"),
         ("http://alerts.example.com/", "WATCH_TOKEN"),
     ],
