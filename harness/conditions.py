@@ -306,7 +306,7 @@ def read_conditions(run_dir: Path) -> RunConditions:
     path = run_dir / CONDITIONS_FILE
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunConditions)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageProblem(f"{run_dir}: no {CONDITIONS_FILE} here; give a directory that `harness run` wrote") from None
     except msgspec.MsgspecError as error:
         raise UsageProblem(

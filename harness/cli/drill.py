@@ -23,7 +23,7 @@ class Seconds(click.ParamType[float]):
 
         try:
             text = str(value)
-            found = read_duration(float(text) if text.replace(".", "", 1).isdigit() else text)
+            found = read_duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
         except Mistake as error:
             self.fail(f"{error.what}; {error.fix}", param, ctx)
         if not isinstance(found, float) or not found > 0:

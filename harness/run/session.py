@@ -99,9 +99,14 @@ def run_scenario(
             f"{options.run_dir}: this run was begun with {before.load.text()}; go on with the same load, "
             "or give another --out"
         )
+    clock = WorldClock(options.time_scale or scenario.time_scale)
+    if before is not None and before.time_scale != clock.time_scale:
+        raise UsageProblem(
+            f"{options.run_dir}: this run was begun in a world {before.time_scale:g} times faster; go on with "
+            f"--time-scale {before.time_scale:g}, or give another --out"
+        )
     run_id = before.run_id if before is not None else new_run_id(scenario.name)
     run_dir = options.run_dir or Path("reports") / run_id
-    clock = WorldClock(options.time_scale or scenario.time_scale)
     with Journal(run_dir) as journal:
         conditions = before or conditions_of(scenario, plan, run_id, clock)
         conditions = msgspec.structs.replace(

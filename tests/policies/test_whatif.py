@@ -108,6 +108,7 @@ def test_a_row_that_rests_on_the_tail_rule_is_marked(tmp_path: Path) -> None:
         ((str(STORM),), 2, "give a RUN, or --profile"),
         ((str(STORM), "--profile", "tuning"), 2, "there is no latency profile tuning; write tuning-article"),
         (("none", str(STORM)), 2, "no run.json here"),
+        ((str(STORM), str(STORM)), 2, "no run.json here"),
         (("a", "b", "c"), 2, "give a RUN and one file of policies"),
     ],
 )

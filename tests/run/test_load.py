@@ -265,3 +265,5 @@ def test_the_same_directory_goes_on_with_the_same_load_only(tmp_path: Path, harn
     done = harness("run", path, "--out", tmp_path / "run", "--rate", "6/1m")
     assert done.returncode == 2
     assert "begun with up to 2 at a time" in done.stderr
+    done = harness("run", path, "--out", tmp_path / "run", "--time-scale", "50")
+    assert (done.returncode, "go on with --time-scale 100" in done.stderr) == (2, True), done.stderr
