@@ -158,13 +158,13 @@ def _dearest_usd(model: str, quality: str, size: str | None) -> float | None:
 
 
 def usage_usd(model: str, usage: Usage | None) -> float | None:
-    """What the stated usage costs at list price, or None when model or output tokens are not known.
+    """What the stated usage costs at list price, or None when model or output tokens are not known (0 is not).
 
     Input tokens without details are taken as text; cached input is not told apart, so this is the upper side.
     """
     entry = _model(model)
-    if entry is None or usage is None or usage.output_tokens is None:
-        return None
+    if entry is None or usage is None or not usage.output_tokens:
+        return None  # there are gateways that count nothing and say 0: no image is made of no tokens
     rates = entry["usd_per_million_tokens"]
     image_in = usage.input_image_tokens or 0
     text_in = usage.input_text_tokens

@@ -110,6 +110,8 @@ def test_input_without_details_counts_as_text_and_no_usage_is_no_price() -> None
     assert usage_usd("gpt-image-2", Usage(input_tokens=50, output_tokens=196)) == pytest.approx((250 + 5880) / 1e6)
     assert usage_usd("gpt-image-2", Usage(input_tokens=50)) is None
     assert usage_usd("gpt-image-2", None) is None
+    # One gateway's way of counting nothing: the image was made, and the budget has to know of it.
+    assert usage_usd("gpt-image-2", Usage(input_tokens=0, output_tokens=0, total_tokens=0)) is None
 
 
 def test_prices_carry_their_date() -> None:

@@ -91,7 +91,8 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of tokens; what no answer can hold, and no column, is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**12 else None
 
 
 def _read_json(trace: Trace, body: StampedBody, scrubber: Scrubber, dialect: Dialect) -> Answer:
