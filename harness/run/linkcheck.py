@@ -92,6 +92,9 @@ async def _fetch(kept: Kept, due_s: float, now_s: float) -> LinkCheck:
         trace.legs[-1].trace.cap_fired = "total"
     finally:
         await downloads.aclose()
+    if not trace.legs:  # nothing that can be asked for
+        trace.leg("download").trace.begin()
+        trace.finish()
     last = trace.legs[-1]
     whole = last.trace.body_end_ns is not None and last.trace.http_status == 200
     same = None if kept.sha256 is None or not whole else _sha256(last.trace) == kept.sha256

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.errors import UsageProblem
 from harness.events import JobEvent
 
@@ -16,7 +18,7 @@ def check_scale(event: JobEvent) -> None:
     """
     for attempt in event.attempts:
         said = attempt.headers.get(SCALE_HEADER)
-        if said is not None and float(said) != event.time_scale:
+        if said is not None and re.fullmatch(r"\d+(\.\d+)?", said) and float(said) != event.time_scale:
             raise UsageProblem(
                 f"route {event.route}: the embedded API runs its world {said} times faster, but we were told "
                 f"{event.time_scale:g}; every time would be wrong. Give --time-scale {said}."

@@ -7,6 +7,7 @@ answered for a quarter of a second, and the first that connects wins.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ class _Try:
             self.connected_ns = min(seen_ns, self._began_ns + (link.rtt_ns or 0)) if known else seen_ns
         except OSError as error:
             self.failure = error
+        except OverflowError as error:  # a port that there is not
+            self.failure = OSError(errno.EADDRNOTAVAIL, str(error))
         finally:
             self._ended_ns = self.connected_ns or WorldClock.now_ns()
 

@@ -184,7 +184,11 @@ def _as_httpx(*, connecting: bool) -> Any:
 
 
 def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Verification is always on. `ca_file`, SSL_CERT_FILE or SSL_CERT_DIR add or replace trust roots."""
+    """Verification is always on. `ca_file`, SSL_CERT_FILE or SSL_CERT_DIR add or replace trust roots.
+
+    Raises:
+        UsageProblem: what is named holds none.
+    """
     chosen = ca_file or os.environ.get("SSL_CERT_FILE")
     directory = None if ca_file else os.environ.get("SSL_CERT_DIR")
     return _tls_context(chosen if chosen or directory else certifi.where(), directory)
@@ -193,7 +197,14 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
 @cache
 def _tls_context(cafile: str | None, capath: str | None) -> ssl.SSLContext:
     """Reading the trust roots takes tens of ms, and that must not stand between a link and its download."""
-    return ssl.create_default_context(cafile=cafile, capath=capath)
+    try:
+        return ssl.create_default_context(cafile=cafile, capath=capath)
+    except OSError as error:  # ssl.SSLError is one
+        why = getattr(error, "reason", None) or error.strerror or type(error).__name__
+        raise UsageProblem(
+            f"{cafile or capath}: no trust roots can be read there ({why}); mend ca_file, or "
+            "SSL_CERT_FILE and SSL_CERT_DIR in the environment"
+        ) from None
 
 
 def environment_proxy(base_url: str) -> str | None:
@@ -216,4 +227,8 @@ def environment_proxy(base_url: str) -> str | None:
             f"the environment names a {scheme} proxy for {url.host}; only http and https proxies are spoken: "
             "name one of those, or put the host into NO_PROXY"
         )
+    try:
+        httpx.Proxy(proxy)
+    except (httpx.InvalidURL, ValueError):  # its words may hold a password
+        raise UsageProblem(f"the proxy that the environment names for {url.host} is no address; mend it") from None
     return proxy

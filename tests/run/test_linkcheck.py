@@ -14,11 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.conditions import read_conditions
 from harness.events import JobEvent
 from harness.frame import load_frame
 from harness.journal_lines import iter_events, read_link_checks
-from harness.run.linkbook import LinkBook
+from harness.run.linkbook import Kept, LinkBook
+from harness.run.linkcheck import check_links
 from tests.conftest import Harness
+from tests.report.build_run import job, of_events
 
 SCALE = 50
 HOUR_S = 3600.0
@@ -156,3 +159,15 @@ def test_links_that_cannot_be_kept_cost_no_event(harness: Harness, tmp_path: Pat
     events = [one for _, one in iter_events(tmp_path / "r" / "events.jsonl") if isinstance(one, JobEvent)]
     assert [one.outcome for one in events] == ["image", "image"]
     assert all("links_not_kept" in one.notes for one in events)
+
+
+@pytest.mark.parametrize("url", ["https://", "http://" + "a" * 70 + ".example/x", "http://127.0.0.1:99999/x"])
+def test_a_link_that_nobody_can_ask_for_is_dead_and_no_crash(tmp_path: Path, url: str) -> None:
+    run = of_events([job(1)]).write(tmp_path / "run")
+    run_id = read_conditions(run).run_id
+    kept = Kept(
+        run_id=run_id, job_id="j", route="direct", link=0, url=url, fetched_at_s=0.0, sha256=None, due_s=(10.0,)
+    )
+    LinkBook(run_id).add([kept])
+    (check,) = check_links(run).done
+    assert (check.alive, check.ended, check.http_status) == (False, "connect_failed", None)

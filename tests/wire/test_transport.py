@@ -17,6 +17,7 @@ import httpcore
 import httpx
 import pytest
 
+from harness.errors import UsageProblem
 from harness.events import ReceivePath
 from harness.metrics import PHASES
 from harness.routes.base import Call, ExchangeFailed, Target
@@ -25,7 +26,7 @@ from harness.wire import body as body_module
 from harness.wire.caps import Caps
 from harness.wire.failures import exception_chain, how_it_ended
 from harness.wire.trace import Trace, current_trace
-from harness.wire.transport import StampingTransport, environment_proxy
+from harness.wire.transport import StampingTransport, environment_proxy, tls_context
 
 NO_CAPS = Caps()
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
@@ -375,6 +376,21 @@ def test_proxies_of_the_environment_are_honoured_and_loopback_never_goes_through
     assert environment_proxy("https://api.openai.com/v1") == "http://proxy.example:3128"
     assert environment_proxy("https://inside.example/v1") is None
     assert environment_proxy("https://127.0.0.1:8443/v1") is None
+
+
+def test_an_environment_that_cannot_be_used_is_said_and_not_raised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:word:abc")
+    with pytest.raises(UsageProblem) as raised:
+        environment_proxy("https://api.openai.com/v1")
+    assert "is no address" in str(raised.value)
+    assert "word" not in str(raised.value)
+    (tmp_path / "empty.pem").write_text("no certificate")
+    for name in ("nowhere.pem", "empty.pem"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+        with pytest.raises(UsageProblem, match=name):
+            tls_context()
 
 
 def test_httpx_has_a_class_of_the_same_name_for_every_failure_that_is_translated() -> None:
