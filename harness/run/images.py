@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 
 import pybase64
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from harness.events import ImageCheck
 
 MAX_PIXELS = 64_000_000  # four times the largest legal gpt-image-2 picture; more is a bomb, not an image
 FORMAT_NAMES = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp", "GIF": "gif"}
+_PROGRAMS = frozenset({"EPS"})  # Pillow would hand it to Ghostscript: nothing of an answer is executed
 DEFAULT_FORMAT = "png"  # what the API makes when output_format is left out
 
 
@@ -48,11 +49,13 @@ def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | 
         picture = Image.open(io.BytesIO(data))
         if picture.width * picture.height > MAX_PIXELS:
             return _bad(data, f"declares {picture.width}x{picture.height} pixels")
+        if picture.format in _PROGRAMS:
+            return _bad(data, "not a decodable image")
         picture.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        # Pillow raises SyntaxError and ValueError for broken PNG and WebP chunks.
+        render_ms = round((time.perf_counter_ns() - began) / 1e6, 3)
+        blank = _is_blank(picture)
+    except Exception:  # noqa: BLE001  each of Pillow's readers raises its own: RuntimeError of AVIF, SyntaxError of PNG
         return _bad(data, "not a decodable image" if data else "empty")
-    render_ms = round((time.perf_counter_ns() - began) / 1e6, 3)
 
     found_format = FORMAT_NAMES.get(picture.format or "", (picture.format or "unknown").lower())
     found_size = f"{picture.width}x{picture.height}"
@@ -62,7 +65,7 @@ def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | 
         problems.append(f"format: asked {wanted}, got {found_format}")
     if asked_size not in (None, "auto", found_size):
         problems.append(f"size: asked {asked_size}, got {found_size}")
-    if _is_blank(picture):
+    if blank:
         problems.append("blank: one flat colour")
     check = ImageCheck(
         image_bytes=len(data),

@@ -139,6 +139,14 @@ def test_what_is_wrong_with_an_image_is_said_in_words(
     assert decode_image(encoded, asked_format=asked_format, asked_size=asked_size).check.problems == (problem,)
 
 
+def test_what_a_reader_of_pillow_raises_in_its_own_way_is_a_bad_image() -> None:
+    whole = bytearray(picture(kind="DDS"))
+    whole[80:84] = (0x2000000).to_bytes(4, "little")  # flags that nobody knows: NotImplementedError
+    for data in (bytes(whole), picture(kind="EPS")):
+        found = decode_image(data, asked_format="png", asked_size=None, base64=False)
+        assert (found.check.format, found.check.problems) == (None, ("not a decodable image",))
+
+
 def test_an_image_that_declares_too_many_pixels_is_not_decoded() -> None:
     bomb = bytearray(base64.b64decode(picture()))
     bomb[16:24] = (100_000).to_bytes(4) + (100_000).to_bytes(4)
