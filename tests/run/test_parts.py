@@ -140,9 +140,9 @@ def test_what_is_wrong_with_an_image_is_said_in_words(
 
 
 def test_what_a_reader_of_pillow_raises_in_its_own_way_is_a_bad_image() -> None:
-    whole = bytearray(picture(kind="DDS"))
+    whole = bytearray(base64.b64decode(picture(kind="DDS")))
     whole[80:84] = (0x2000000).to_bytes(4, "little")  # flags that nobody knows: NotImplementedError
-    for data in (bytes(whole), picture(kind="EPS")):
+    for data in (bytes(whole), base64.b64decode(picture(kind="EPS"))):
         found = decode_image(data, asked_format="png", asked_size=None, base64=False)
         assert (found.check.format, found.check.problems) == (None, ("not a decodable image",))
 
