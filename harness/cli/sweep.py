@@ -120,6 +120,11 @@ def command(
         print("\n".join(lines(record)))
         print(f"run: {run_dir}")
     if record.status != "complete":
+        if record.stopped_by == "failures":
+            raise Inconclusive(
+                f"the sweep was stopped by failures other than 429 (`harness diagnose {run_dir}` says which); mend the "
+                "route or the shape, and sweep anew"
+            )
         more = " and a larger --usd" if record.stopped_by == "budget" else ""
         raise Inconclusive(
             f"the sweep was stopped by {record.stopped_by}; run again with --out {run_dir}{more} to go on"

@@ -30,7 +30,7 @@ from harness.scenario import Scenario
 from harness.scenario.loads import Load
 from harness.sweeping.model import SWEEP_FILE, LimitKind, Sent, SweepRecord, Trial
 from harness.sweeping.result import configure, found
-from harness.sweeping.search import next_trial
+from harness.sweeping.search import most_jobs, next_trial
 from harness.wire import watch
 from harness.wire.clock import WorldClock
 
@@ -83,6 +83,7 @@ class _Sweep:
     progress: RunProgress
     clock: WorldClock
     say: Say
+    _tried: bool = False
 
     async def drive(
         self, jobs: Sequence[Job], env: Mapping[str, str], entries: Mapping[str, str], run_id: str
@@ -96,8 +97,12 @@ class _Sweep:
                 # What an earlier process left on its way is recorded as unknown, and not sent again.
                 lost = [job for job in jobs if job.job_id in self.journal.on_their_way]
                 await self._runner(setting, budget, 1, []).run(lost)
-                left = [job for job in jobs if job.job_id not in self.journal.ever_sent]
+                # No more than was said beforehand, however many jobs fail in other ways.
+                room = most_jobs(self.record.rules)[0] - len(self.journal.ever_sent)
+                left = [job for job in jobs if job.job_id not in self.journal.ever_sent][: max(0, room)]
                 while (step := next_trial(self.record.trials, self.record.rules)) is not None:
+                    if not left or self._fails():
+                        return self._keep(status="stopped", stopped_by="failures")
                     if self.record.trials:
                         await asyncio.sleep(self.clock.here_s(self.record.rules.rest_s))
                     ending = await self._trial(setting, budget, step, left)
@@ -106,6 +111,11 @@ class _Sweep:
                 return self._keep(status="complete")
             finally:
                 await close_lanes(setting)
+
+    def _fails(self) -> bool:
+        """In the last trial of this process nothing went through, and nothing was refused either."""
+        last = self.record.trials[-1] if self._tried else None
+        return last is not None and last.jobs == last.failed
 
     def _runner(self, setting: Setting, budget: Budget, level: int, events: list[JobEvent]) -> Runner:
         at = self.scenario.model_copy(update={"load": Load(concurrency=level, breaker=self.scenario.load.breaker)})
@@ -131,6 +141,7 @@ class _Sweep:
         if judged:
             trial = trial_of(level, judged)
             self.record = msgspec.structs.replace(self.record, trials=(*self.record.trials, trial))
+            self._tried = True
             word = f"{trial.refused} refused" if trial.refused else "none refused"
             other = f", {trial.failed} failed otherwise" if trial.failed else ""
             self.say(f"{level} at a time: {trial.jobs} jobs in {trial.took_s:.0f} s, {word}{other}")
@@ -186,6 +197,7 @@ def _sent(event: JobEvent, level: int, zero_s: float) -> Sent:
         level=level,
         images=_images(event),
         refused=refused,
+        failed=not refused and event.outcome not in ("image", "wrong_image"),
         kind=_kind(event) if refused else None,
         stated_limit=min((limit for limit in empty if limit is not None), default=None) if refused else None,
         remaining_share=min((one.remaining / one.limit for one in told if one.limit and one.remaining is not None),

@@ -37,6 +37,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     level: int
     images: int  # that it counts as: each of n, and each reference image
     refused: bool
+    failed: bool = False  # in another way: whether it counted against a limit is not known
     kind: LimitKind | None = None  # of a refusal: what it says it is
     stated_limit: float | None = None
     remaining_share: float | None = None  # of the fullest bucket that the answer's headers speak of
@@ -80,6 +81,6 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
     trials: tuple[Trial, ...] = ()
     levels: dict[str, int] = {}  # job id → level of the trial that it was sent in
     status: Literal["running", "complete", "stopped"] = "running"
-    stopped_by: str | None = None  # budget, user, breaker: the search did not get to its end
+    stopped_by: str | None = None  # budget, user, breaker, failures: the search did not get to its end
     found: Found | None = None
     configure: Configure | None = None

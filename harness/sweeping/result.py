@@ -57,7 +57,8 @@ def per_minute(sent: Sequence[Sent]) -> tuple[int, int | None]:
     is below u + k. Refused requests may count as well, which only lowers what went through: the bound stays right.
     """
     passed = [one for one in sent if not one.refused]
-    most = max((_within(passed, one.at_s) for one in passed), default=0)
+    brought = [one for one in passed if not one.failed]
+    most = max((_within(brought, one.at_s) for one in brought), default=0)
     over = [_within(passed, one.at_s) + one.images - 1 for one in sent if one.refused and one.kind == "per_minute"]
     return most, max(min(over), 0) if over else None
 

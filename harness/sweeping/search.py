@@ -26,7 +26,8 @@ def bounds(trials: Sequence[Trial]) -> Bounds:
     """What the trials say so far."""
     refused = {trial.level for trial in trials if trial.refused}
     high = min(refused, default=None)
-    clean = {t.level for t in trials if not t.refused and t.jobs and t.level not in refused}
+    # A level at which every job failed in another way was not shown to be clean.
+    clean = {t.level for t in trials if not t.refused and t.jobs > t.failed and t.level not in refused}
     low = max((level for level in clean if high is None or level < high), default=0)
     return Bounds(low, high, sum(t.jobs - t.failed for t in trials if t.level == low))
 

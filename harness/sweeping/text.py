@@ -22,6 +22,8 @@ def lines(record: SweepRecord) -> list[str]:
 
 
 def _answer(what: Found) -> str:
+    if what.level == 0 and what.refused_at is None:
+        return "highest concurrency without a 429: not known, no request went through"
     if what.level == 0:
         return "highest concurrency without a 429: none, one request at a time was refused"
     high = "or more: no level was refused" if what.level_high is None else f"to {what.level_high}"

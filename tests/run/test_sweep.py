@@ -68,7 +68,23 @@ def test_a_sweep_and_a_run_do_not_go_on_with_each_other(tmp_path: Path, harness:
         before = (tmp_path / there / "events.jsonl").read_bytes(), (tmp_path / there / "run.json").read_bytes()
         done = harness(verb, path, "--out", tmp_path / there, *options)
         assert (done.returncode, "something else" in done.stderr) == (2, True), done.stderr
-        assert ((tmp_path / there / "events.jsonl").read_bytes(), (tmp_path / there / "run.json").read_bytes()) == before
+        assert (
+            (tmp_path / there / "events.jsonl").read_bytes(),
+            (tmp_path / there / "run.json").read_bytes(),
+        ) == before
+
+
+def test_a_route_that_fails_in_other_ways_ends_the_search_and_no_level_is_named(
+    tmp_path: Path, harness: Harness
+) -> None:
+    path = tmp_path / "swept.yaml"
+    text = SCENARIO.format(limit="concurrency_limit: 4", usd=5)
+    path.write_text(text.replace("seed: 3,", "seed: 3, faults: [{fault: content_filter}],"))
+    done = harness("sweep", path, "--out", tmp_path / "run", "--quiet", "--rest", "1s", "--most", "2")
+    assert done.returncode == 4, done.stderr
+    assert "stopped by failures" in done.stderr
+    assert "configure" not in done.stdout
+    assert len(lines(tmp_path / "run" / "sends.jsonl")) == 6
 
 
 def test_a_budget_stops_the_search_and_what_is_known_is_said(tmp_path: Path, harness: Harness) -> None:

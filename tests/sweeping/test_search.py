@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sweeping.model import Rules, Sent, Trial
+from harness.sweeping.model import Rules, Sent, SweepRecord, Trial
 from harness.sweeping.result import configure, found, per_minute
 from harness.sweeping.search import bounds, most_jobs, next_trial
 from harness.sweeping.text import lines
@@ -59,6 +59,15 @@ def test_a_level_that_refuses_now_and_then_is_not_named_more_often_than_was_said
     named = [found(sweep(Rules(), dict.fromkeys(range(5, 100), 0.2), seed), []) for seed in range(300)]
     assert all(what is not None and what.level >= 1 for what in named)
     assert sum(what is not None and what.level > 4 for what in named) <= 6
+
+
+def test_a_level_at_which_every_job_failed_is_not_clean_and_nothing_is_to_be_configured() -> None:
+    trials = [Trial(level=1, jobs=6, refused=0, failed=6, took_s=10.0)]
+    what = found(trials, [Sent(at_s=float(n), level=1, images=1, refused=False, failed=True) for n in range(6)])
+    assert what is not None
+    assert (what.level, what.images_per_minute_low, configure(what)) == (0, 0, None)
+    record = SweepRecord(run_id="r", scenario_sha256="s", route="a", rules=Rules(), found=what)
+    assert "not known, no request went through" in "\n".join(lines(record))
 
 
 def test_a_refusal_at_a_level_that_was_clean_takes_the_answer_down() -> None:
