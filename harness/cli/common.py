@@ -18,7 +18,7 @@ class Number(click.FloatRange):
     """A number within a range. "nan" is within every range for a comparison, and "inf" bounds nothing."""
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = super().convert(value, param, ctx)
+        found: float = super().convert(value, param, ctx)  # type: ignore[arg-type]  # text, as from a command line
         if not math.isfinite(found):
             self.fail(f"{value!r} is not a number to count with", param, ctx)
         return found

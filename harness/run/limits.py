@@ -101,8 +101,8 @@ def pause_s(attempt: Attempt, now: datetime) -> float | None:
     asked = retry_after_s(attempt.headers, now) if (attempt.http_status or 0) >= 400 else None
     if asked is not None:
         return asked
-    told = [one for one in buckets(attempt.headers) if one.remaining is not None and one.reset_s is not None]
-    empty = [one.reset_s for one in told if one.remaining is not None and one.remaining <= 0]
+    told = [(one.remaining, one.reset_s) for one in buckets(attempt.headers)]
+    empty = [reset_s for left, reset_s in told if left is not None and left <= 0 and reset_s is not None]
     return max(empty, default=None)
 
 

@@ -179,10 +179,10 @@ class Silent:
     def endpoint(self, *, edits: bool) -> str:
         return "/v1/images/edits" if edits else "/v1/images/generations"
 
-    async def exchange(self, call: object, trace: Trace) -> None:
+    async def exchange(self, call: object, trace: Trace) -> None:  # noqa: ARG002
         trace.begin()
 
-    def read(self, trace: Trace, scrubber: object) -> Answer:
+    def read(self, trace: Trace, scrubber: object) -> Answer:  # noqa: ARG002
         return Answer()
 
 
