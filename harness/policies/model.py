@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from harness.conditions import CapKind
 from harness.scenario.fields import (
@@ -62,8 +62,13 @@ def _transient(ends: tuple[str, ...]) -> tuple[str, ...]:
     return ends
 
 
-Pause = Annotated[float, BeforeValidator(read_duration), Field(ge=0, le=86_400)]
-EndWord = Annotated[str, BeforeValidator(_read_end)]
+Pause = Annotated[
+    float,
+    BeforeValidator(read_duration),
+    Field(ge=0, le=86_400),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}),
+]
+EndWord = Annotated[str, BeforeValidator(_read_end), WithJsonSchema({"enum": [429, *ENDS, "error"]})]
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]
 
 
