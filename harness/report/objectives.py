@@ -118,7 +118,9 @@ def _beyond(objective: Objective, curve: Curve, scale: float) -> _Judged:
     if curve.n == 0:
         return "inconclusive", "no job gave a value", _NOTHING
     found = share_beyond(curve, objective.inner_comparison, objective.inner_value)
-    return _judged_share(objective, found.share, found.low, found.high, curve.n, curve.censored, found.why, scale)
+    return _judged_share(
+        objective, found.share, found.low, found.high, curve.n, curve.censored, found.why, scale, found.cut_before
+    )
 
 
 def _judged_share(
@@ -130,8 +132,11 @@ def _judged_share(
     censored: int,
     counted: str,
     scale: float,
+    cut_before: int = 0,
 ) -> _Judged:
-    """A share by its value where each job weighs less than the limit; with fewer jobs, or unknown, by its interval."""
+    """A share by its value where each job weighs less than the limit; with fewer jobs, or unknown, by its interval.
+
+    A job that was cut before the time in question (`cut_before` of them) says too little to be counted among them."""
     limit = objective.value * scale
     floor = math.ceil(1 / min(limit, 1 - limit)) if 0 < limit < 1 else 1
     value = Estimate(
@@ -140,13 +145,13 @@ def _judged_share(
         high=rounded(high / scale, 6),
         n=n,
         censored=censored,
-        thin=n < floor,
+        thin=n - cut_before < floor,
         floor=floor,
     )
     good = _COMPARE[objective.comparison]
-    if share is not None and n >= floor:
+    if share is not None and n - cut_before >= floor:
         return ("pass" if good(share, limit) else "fail"), counted, value
-    return (*_by_interval(good, limit, low, high, counted, n, floor), value)
+    return (*_by_interval(good, limit, low, high, counted, n - cut_before, floor), value)
 
 
 def _cost(objective: Objective, jobs: pd.DataFrame, scale: float) -> _Judged:
@@ -196,7 +201,7 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
     if objective.statistic in ("max", "mean"):
         times = np.repeat(curve.x, curve.done + curve.cut)
         known = float(times.max() if objective.statistic == "max" else times.mean())
-        at_least = curve.censored > 0 and (objective.statistic == "mean" or bool(curve.cut[-1]))
+        at_least = curve.censored > 0  # one that was cut early may have been the longest
         value = Estimate(
             value=None if at_least else rounded(known / scale, 6),
             n=curve.n,
@@ -212,8 +217,9 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
     found = curve.quantile(p)
     value = estimate(found, scale)
     if found.value is None:
+        # Not by what it is larger than: of one job that was cut nothing follows for most of them.
         why = f"{curve.censored} of {curve.n} jobs were cut, too many to tell {objective.statistic}"
-        return _known_from_below(good, limit, found.beyond or 0.0), why, value
+        return _known_from_below(good, limit, found.low or 0.0), why, value
     low = found.low if found.low is not None else 0.0
     high = found.high if found.high is not None else math.inf
     if not found.thin:

@@ -261,6 +261,24 @@ def test_a_cut_leaves_maximum_and_mean_known_from_below(statistic: str) -> None:
     assert judged([job(1, seconds=5)], statistic=statistic).state == "pass"
 
 
+def test_an_early_cut_may_have_been_the_longest_so_the_maximum_is_not_known() -> None:
+    events, verdicts = cuts(1)
+    result = judged([*events, job(1, seconds=70)], verdicts, statistic="max", value=90)
+    assert (result.state, result.value.value, result.value.beyond) == ("inconclusive", None, 70)
+
+
+def test_few_cut_jobs_decide_no_more_than_few_that_were_done() -> None:
+    events, verdicts = cuts(1)
+    assert judged(events, verdicts, statistic="p90", value=30).state == "inconclusive"
+    assert judged([job(1, seconds=60)], statistic="p90", value=30).state == "inconclusive"
+
+
+def test_one_job_that_outlived_the_cuts_of_all_others_does_not_pass_for_them() -> None:
+    events, verdicts = cuts(19)
+    result = judged([*events, job(1, seconds=130)], verdicts, value=150)
+    assert (result.state, result.value.value, result.value.thin) == ("inconclusive", 130, True)
+
+
 def test_error_rate_counts_every_failure_of_jobs_seen_to_their_end() -> None:
     events = [job(n) for n in range(19)] + [refused(19), job(20, outcome="cancelled", status=None)]
     result = judged(events, metric="error_rate", statistic="share", comparison="<=", value=5, unit="%")
