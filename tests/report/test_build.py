@@ -297,6 +297,13 @@ def test_cost_is_judged_per_job() -> None:
     assert (result.state, result.value.value) == ("pass", 0.006)
 
 
+def test_an_image_without_a_price_does_not_make_the_others_cheaper() -> None:
+    events = [job(n, cost_usd=0.2 if n < 2 else None, cost_basis="usage" if n < 2 else None) for n in range(8)]
+    summary = summary_of(of_events(events))
+    assert (summary.totals.cost_usd, summary.totals.images, summary.totals.cost_per_image_usd) == (0.4, 8, 0.2)
+    assert [row.cost_per_image_usd for row in summary.cells] == [0.2]
+
+
 def test_where_picks_jobs_by_any_field() -> None:
     events = [job(n, seconds=5) for n in range(12)] + [job(50, seconds=99, stream=True)]
     assert judged(events, statistic="max", where={"stream": "false", "n": "1"}).state == "pass"
