@@ -151,7 +151,7 @@ def _judged_share(
     good = _COMPARE[objective.comparison]
     if share is not None and n - cut_before >= floor:
         return ("pass" if good(share, limit) else "fail"), counted, value
-    return (*_by_interval(good, limit, low, high, counted, n - cut_before, floor), value)
+    return (*_by_interval(good, limit, low, high, counted, n, floor), value)
 
 
 def _cost(objective: Objective, jobs: pd.DataFrame, scale: float) -> _Judged:

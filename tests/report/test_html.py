@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -85,6 +86,25 @@ def across_hours() -> list[JobEvent]:
     ]
 
 
+def crowded() -> list[JobEvent]:
+    """Three fast routes of nearly one speed, a slow one, and a setting that explains nothing."""
+    return [
+        job(
+            number,
+            route=route,
+            owner="gateway" if route == "a-gateway-of-a-long-name" else "openai",
+            quality=("low", "high")[block % 2],
+            size=("1024x1024", "1536x1024")[block // 2 % 2],
+            seconds=(2 + block % 7 / 10 + at / 50) if at < 3 else (200 if block >= 20 else 50 + block % 5),
+            block=block,
+            prompt_complexity=("simple", "medium", "complex")[block % 3],
+        )
+        for number, (block, (at, route)) in enumerate(
+            itertools.product(range(24), enumerate(["direct", "edge", "tier1", "a-gateway-of-a-long-name"]))
+        )
+    ]
+
+
 def failed() -> Run:
     error = ApiError(type="requests", code="rate_limit_exceeded")
     return of_events(
@@ -136,6 +156,7 @@ RUNS = {
     "no events": lambda: of_events([]),
     "one event": lambda: of_events([job(1)]),
     "hostile": hostile,
+    "crowded": lambda: of_events(crowded()),
     "across hours": lambda: of_events(across_hours()),
 }
 
