@@ -18,8 +18,10 @@ from harness.conditions import RouteConditions
 from harness.diagnosis.model import Decision, EvidenceRow, Finding
 from harness.errors import UsageProblem
 from harness.events import ApiError, JobEvent
+from harness.loads import LoadResult
 from harness.report import read_summary, write_report
 from harness.report.html import render
+from harness.report.text import render as render_text
 
 from . import build_run
 from .build_run import Run, cut_by_nginx, job, of_events
@@ -227,6 +229,14 @@ def test_a_partial_run_says_so(tmp_path: Path) -> None:
     _, page = page_of(run, tmp_path, torn=b'{"event":"image_job","run')
     assert "Partial run. 2 of 10 planned jobs are in the journal; stopped by budget" in page.words
     assert "1 line of the journal could not be read and is left out" in page.words
+
+
+def test_jobs_that_found_no_place_and_were_never_sent_are_said_on_top(tmp_path: Path) -> None:
+    run = of_events([job(n) for n in range(4)], load_result=LoadResult(sent=4, dropped=16))
+    text, page = page_of(run, tmp_path)
+    assert "16 jobs never sent: due while all places were taken. All figures are of the 4 that were." in page.words
+    assert text.index("never sent") < text.index("<h1")
+    assert "16 never sent" in render_text(read_summary(tmp_path / "summary.json"))
 
 
 def test_a_complete_run_in_the_real_world_has_no_banner(tmp_path: Path) -> None:
