@@ -153,7 +153,7 @@ def _add(out: Measured, event: JobEvent, layers: tuple[Layer, ...]) -> None:
         out.end.append(-1 if end is None or (end == "cut" and explains(layers, at_s)) else ENDS.index(end))
         out.block.append(event.block)
     if event.outcome in DELIVERED and event.cost_usd is not None:
-        out.usd.append(event.cost_usd)
+        out.usd.append(event.cost_usd - (event.earlier_attempts_usd or 0.0))  # of one request
     if event.first_partial_image_ms is not None:
         out.first_partial_s.append(event.first_partial_image_ms / 1000)
 

@@ -202,6 +202,15 @@ def test_prices_are_those_that_the_run_saw_or_else_the_list(tmp_path: Path) -> N
     assert listed.routes["api"].main.partial_usd == pytest.approx(0.003)
 
 
+def test_the_price_of_a_request_is_not_that_of_the_retries_before_it(tmp_path: Path) -> None:
+    again = [
+        job(n, earlier=((504, 2000.0),), retry_reason="504", cost_usd=0.12, earlier_attempts_usd=0.06)
+        for n in range(12)
+    ]
+    world = build_world(file_of(), run_dir=written(tmp_path, *again))
+    assert world.routes["direct"].main.usd == pytest.approx(0.06)
+
+
 def test_prompts_that_came_before_are_the_share_that_a_cache_hits(tmp_path: Path) -> None:
     run = written(tmp_path, *(job(n, prompt_hash=f"h{n % 3}") for n in range(12)))
     world = build_world(file_of({"cache": {}}), run_dir=run)
