@@ -4,7 +4,8 @@
   95 % interval, and when the limit lies inside that, it is inconclusive.
 * A share with enough jobs for one of them to weigh less than the limit is judged by its value; with fewer by its
   Wilson interval. A limit of 0 or 1 is a statement about these very jobs and is judged as it stands.
-* Maximum and mean of a clock with cut jobs are known from below only.
+* Maximum and mean of a clock with cut jobs are known from below only. A maximum is one of these very jobs; a mean of
+  few jobs is judged by Student's interval.
 * A cost per image is a ratio of two sums (`harness.report.price`), a batch one moment of the run
   (`harness.report.batch`), and a share beyond a time one point of the clock's curve (`harness.report.beyond`).
 """
@@ -16,14 +17,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
+from scipy import stats
 
 from harness.conditions import Objective
 from harness.report.batch import BATCH_COLUMNS, time_of_image
 from harness.report.beyond import share_beyond
-from harness.report.jobs import NOT_JUDGED, clock_curve, estimate, is_in, none_if_nan, rounded
+from harness.report.jobs import NOT_JUDGED, FloatArray, clock_curve, estimate, is_in, none_if_nan, rounded
 from harness.report.model import Estimate, ObjectiveResult, ObjectiveState
 from harness.report.price import cost_per_image
 from harness.stats import Curve, proportion, sample_floor
+from harness.stats.quantiles import INTERVAL_CONFIDENCE
 
 _SCALE = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "usd": 1.0, "$": 1.0, "%": 0.01, "share": 1.0, "": 1.0}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -210,6 +214,8 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
         )
         if at_least:
             return _known_from_below(good, limit, known), counted, value
+        if objective.statistic == "mean" and curve.n < sample_floor(0.5):
+            return _few_of_a_mean(good, limit, times, counted, value, scale)
         return ("pass" if good(known, limit) else "fail"), counted, value
     p = _share_of(objective.statistic)
     if p is None:
@@ -226,6 +232,25 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
         close = "; the interval holds the limit, so it was close" if good(low, limit) != good(high, limit) else ""
         return ("pass" if good(found.value, limit) else "fail"), counted + close, value
     return (*_by_interval(good, limit, low, high, counted, found.n, found.floor), value)
+
+
+def _few_of_a_mean(
+    good: Callable[[float, float], bool], limit: float, times: FloatArray, counted: str, value: Estimate, scale: float
+) -> _Judged:
+    """By Student's interval, as a claim on a mean is; one job alone shows nothing."""
+    n, floor, mean = int(times.size), sample_floor(0.5), float(times.mean())
+    half = math.inf
+    if n > 1:
+        half = float(stats.t.ppf((1 + INTERVAL_CONFIDENCE) / 2, n - 1)) * float(times.std(ddof=1)) / math.sqrt(n)
+    low, high = max(0.0, mean - half), mean + half
+    value = replace(
+        value,
+        low=rounded(low / scale, 6) if n > 1 else None,
+        high=rounded(high / scale, 6) if n > 1 else None,
+        thin=True,
+        floor=floor,
+    )
+    return (*_by_interval(good, limit, low, high, counted, n, floor), value)
 
 
 def _share_of(statistic: str) -> float | None:

@@ -258,7 +258,17 @@ def test_a_cut_leaves_maximum_and_mean_known_from_below(statistic: str) -> None:
     events, verdicts = cuts(2)
     assert judged(events, verdicts, statistic=statistic, value=30).state == "fail"
     assert judged(events, verdicts, statistic=statistic, value=90).state == "inconclusive"
-    assert judged([job(1, seconds=5)], statistic=statistic).state == "pass"
+    assert judged([job(n, seconds=5) for n in range(11)], statistic=statistic).state == "pass"
+
+
+def test_a_mean_of_few_jobs_passes_only_when_its_whole_interval_does() -> None:
+    three = [job(n, seconds=5 + n) for n in range(3)]
+    assert judged([job(1, seconds=5)], statistic="mean").state == "inconclusive"
+    wide = judged(three, statistic="mean", value=8)
+    assert (wide.state, wide.value.value) == ("inconclusive", 6.0)
+    assert (wide.value.low, wide.value.high) == (pytest.approx(3.516, abs=0.001), pytest.approx(8.484, abs=0.001))
+    assert judged(three, statistic="mean", value=9).state == "pass"
+    assert judged([job(1, seconds=5)], statistic="max").state == "pass"
 
 
 def test_an_early_cut_may_have_been_the_longest_so_the_maximum_is_not_known() -> None:
