@@ -349,7 +349,7 @@ def test_without_the_library_the_extra_is_named(put: Any, monkeypatch: pytest.Mo
         return whole(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UsageProblem, match=r"install image-latency-harness\[config\]"):
+    with pytest.raises(UsageProblem, match=r"pip install -e '\.\[config\]'"):
         read_config(put("nginx.conf", NGINX))
 
 
