@@ -50,7 +50,7 @@ def declared_fits(evidence: Evidence, chain: Iterable[LayerCap], catalog: Sequen
     found = []
     for one in chain:
         layer = _entry(catalog, one)
-        elapsed = evidence.elapsed.get(one.kind)
+        elapsed = evidence.clock(one.kind)
         if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.late_ms + _late_ms(layer), _early_ms(layer)):
             setting = one.setting or (layer.setting if layer else None)
             found.append(Fit(one.product, one.layer, setting, one.cap_s, one.kind, elapsed, "declared", layer))
@@ -86,7 +86,7 @@ def _caps_of(evidence: Evidence, layer: Layer, chain: Sequence[LayerCap], tries:
     if not own:
         caps = [(cap, kind, "default", layer.product, layer.setting) for cap in layer.caps_s for kind in layer.kinds]
     for cap_s, kind, ground, name, setting in caps:
-        elapsed = evidence.elapsed.get(kind)
+        elapsed = evidence.clock(kind)
         for count in tries:
             pauses_ms = (count - 1) * LONGEST_PAUSE_S * 1000
             if agrees(elapsed, cap_s * count, evidence.late_ms + pauses_ms + _late_ms(layer), _early_ms(layer)):
