@@ -208,3 +208,35 @@ def test_every_signature_of_the_catalog_is_told_from_every_other() -> None:
         assert layer.source
         assert layer.grade in {"measured", "documented", "reported"}
         assert layer.first_move
+
+
+NGINX_502 = {"headers": {"server": "nginx/1.22.1"}, "body_kind": "html",
+             "body_head": NGINX_PAGE.replace("504 Gateway Time-out", "502 Bad Gateway")}  # fmt: skip
+
+
+def test_a_page_that_says_its_upstream_hung_up_is_no_timer_of_its_writer() -> None:
+    chain = (LayerCap(layer="edge", product="nginx", kind="first_byte", cap_s=60),)
+    assert judged(event(cut_s=60.1, status=502, **NGINX_502), chain=chain).grade == "undetermined"
+    behind = LayerCap(layer="app", product="gunicorn", kind="total", cap_s=60)
+    found = judged(event(cut_s=60.1, status=502, **NGINX_502), chain=(*chain, behind))
+    assert (found.grade, found.layer) == ("inferred", "app")
+
+
+APACHE_502 = ('<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>502 Proxy Error</title>\n'
+              "</head><body>\n<h1>Proxy Error</h1>\n<p>The proxy server received an invalid\r\nresponse")  # fmt: skip
+LITELLM_504 = ApiError(code="504", message="litellm.Timeout: Timeout Error: OpenAIException - <html>")
+
+
+@pytest.mark.parametrize(
+    ("status", "reply"),
+    [
+        (502, {"headers": {"server": "Apache/2.4"}, "body_kind": "html", "body_head": APACHE_502}),
+        (504, {"body_kind": "json", "error": LITELLM_504}),
+        (502, NGINX_502),
+    ],
+    ids=["apache", "litellm", "nginx"],
+)
+def test_who_only_tells_of_its_upstream_is_not_named_for_a_pile_of_ends(status: int, reply: dict[str, Any]) -> None:
+    events = [event(number, cut_s=30 + number / 100, status=status, **reply) for number in range(20)]
+    found = attribute(frame_of(events), conditions(), None).by_row[3]
+    assert (found.grade, found.layer, found.product) == ("inferred", "a layer not named by the evidence", None)
