@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from harness.diagnosis.audit import Rows
 from harness.diagnosis.case import Case
+from harness.diagnosis.layer import NOT_CONFIGURABLE, Layer
 from harness.diagnosis.model import Decision, DecisionKind, VerdictName
 from harness.diagnosis.verdicts import Verdicts, plain
 
@@ -69,8 +72,11 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
     cut = table[table["verdict"] == "false_timeout"]
     alike = cut.groupby(["layer", "setting", "cap_s"], observed=True, dropna=False, sort=False).size()
     layer, setting, cap_s = (plain(part) for part in alike.index[int(alike.to_numpy().argmax())])
-    rows = np.flatnonzero((table["verdict"] == "false_timeout") & (table["layer"] == layer))
-    route = str(case.jobs["route"].iloc[rows[0]])
+    most = table["verdict"] == "false_timeout"
+    for name, value in (("layer", layer), ("setting", setting), ("cap_s", cap_s)):
+        most &= table[name].isna() if value is None else table[name] == value
+    rows = np.flatnonzero(most)
+    route = str(case.jobs["route"].iloc[rows].value_counts().index[0])
     to_s, ground = _needed_s(case, rows)
     if setting is None:
         sought = f"the timeout of {layer} on route {route}"
@@ -91,6 +97,15 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
             sentence=f"Widen nothing yet: {layer} waits {cap_s:g} s, and that is more than these shapes are known to "
             f"take ({ground}). Look the cut jobs up behind it first.",
         )
+    entries = _entries(case, plain(table["product"].iloc[rows[0]]), setting)
+    most_s = min((one.max_s for one in entries if one.max_s is not None), default=None)
+    fixed = bool(entries) and all(one.set_by is None or one.setting == NOT_CONFIGURABLE for one in entries)
+    if fixed or (most_s is not None and most_s < to_s):
+        return _around(case, rows, entries, Decision(
+            kind="move_to_async", route=route, layer=layer, setting=setting, from_s=cap_s,
+            sentence=f"{layer} on route {route} gives up{'' if cap_s is None else f' at {cap_s:g} s'}, and "
+            + ("nobody can change that" if fixed else f"{most_s:g} s is the most that {setting} can be set to"),
+        ))  # fmt: skip
     value = f"{'' if cap_s is None else f'from {cap_s:g} s '}to at least {to_s:g} s ({ground})"
     return Decision(
         kind="widen_timeout",
@@ -101,6 +116,22 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
         to_s=to_s,
         sentence=f"Widen {setting} of {layer} on route {route}, alone, {value}.",
     )
+
+
+def _entries(case: Case, product: str | None, setting: str) -> list[Layer]:
+    """What the catalog knows of a cap; several where nothing tells its settings apart."""
+    named = setting.split(" or ")
+    return [one for one in case.catalog if one.product == product and one.setting in named and one.is_cap]
+
+
+def _around(case: Case, rows: Rows, entries: Sequence[Layer], found: Decision) -> Decision:
+    """What helps where a cap cannot be widened: bytes where they reset it, else a job id."""
+    silence = all(one.bytes_reset_it == "yes" and "total" not in one.kinds for one in entries)
+    if silence and not case.jobs["stream"].iloc[rows].any():
+        step = "stream with partial images, so that bytes flow"
+        return msgspec.structs.replace(found, kind="turn_on_streaming", sentence=f"{found.sentence}: {step}.")
+    step = "hand back a job id and poll, or go around this layer"
+    return msgspec.structs.replace(found, sentence=f"{found.sentence}: {step}.")
 
 
 def _needed_s(case: Case, rows: Rows) -> tuple[float, str]:
