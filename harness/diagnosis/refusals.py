@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -16,6 +18,7 @@ QUOTA_CODES = (
     "billing_hard_limit_reached",
 )
 MODERATION_CODES = ("moderation_blocked", "content_policy_violation", "contentFilter", "content_filter")
+MADE_WORDS = r"generated image was filtered"  # Azure's second content-filter shape
 # An input check answers within seconds; a filter on the output cannot speak before the image is there.
 INPUT_CHECK_MS = 10_000.0
 # So many different prompts, in so many jobs, are not all against a policy.
@@ -73,7 +76,9 @@ def _every_prompt_refused(case: Case) -> Mask:
 
 
 def _model(case: Case) -> Mask:
-    return case.is_in("error_code", "model_not_found", "DeploymentNotFound") & case.is_in("outcome", "error")
+    worded = case.is_in("http_status", 404) & case.matches("error_message", r"\bmodel\b.{1,120}\bdoes not exist\b")
+    named = case.is_in("error_code", "model_not_found", "DeploymentNotFound")
+    return (named | worded) & case.is_in("outcome", "error")
 
 
 def _moderated(case: Case) -> Mask:
@@ -85,7 +90,7 @@ def _moderated(case: Case) -> Mask:
 
 
 def _input(case: Case) -> Mask:
-    stage_unsaid = ~case.is_in("moderation_stage", "input", "output")
+    stage_unsaid = ~case.is_in("moderation_stage", "input", "output") & ~case.matches("error_message", MADE_WORDS)
     return _moderated(case) & (
         case.is_in("moderation_stage", "input") | (stage_unsaid & (_checked_ms(case) < INPUT_CHECK_MS))
     )
@@ -119,6 +124,8 @@ def _explain(verdict: VerdictName) -> Explain:
         ]
         if _has(row["moderation_stage"]):
             rows.append(EvidenceRow(fact=f"the answer names the stage: {row['moderation_stage']}"))
+        elif re.search(MADE_WORDS, str(row["error_message"]), re.IGNORECASE):
+            rows.append(EvidenceRow(fact="the answer says that an image was made, and filtered"))
         elif verdict in ("moderation_input", "moderation_output"):
             took = row["mark_ended_at_ms"] - row["mark_request_sent_at_ms"]
             when = f" ({seconds(took)} from the whole request on)" if took == took else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from harness.diagnosis.model import Diagnosis
 from harness.diagnosis.verdicts import Verdicts
 from harness.events import ApiError, ImageCheck, JobEvent, Usage
 from harness.frame import frame_of
+from harness.ingest.backend import read_backend_log
 from harness.prices import image_tokens
 from tests.diagnosis.test_attribution import NGINX, conditions, event
 
@@ -56,6 +59,27 @@ def test_neither_an_earlier_attempt_nor_the_upload_makes_an_input_check_an_outpu
     marks = replace(last.marks, started_at_ms=started_ms, request_sent_at_ms=20_025.0)
     assert judged(replace(one, attempts=(replace(last, marks=marks),)))[1][0].verdict == "moderation_input"
     assert judged(one)[1][0].verdict == "moderation_output"
+
+
+def test_an_answer_that_says_that_the_image_was_made_names_the_stage_however_fast_it_was() -> None:
+    words = {"code": "contentFilter", "message": "Generated image was filtered as a result of our safety system."}
+    assert judged(refused(400, 6.0, **words))[1][0].verdict == "moderation_output"
+
+
+def test_a_model_that_is_not_there_is_known_by_the_words_when_a_gateway_took_the_code() -> None:
+    words = "litellm.NotFoundError: OpenAIException - The model `x` does not exist or you do not have access to it."
+    assert judged(refused(404, type="invalid_request_error", code="404", message=words))[1][0].verdict == (
+        "model_not_found"
+    )
+
+
+def test_what_the_backend_made_once_was_made_whatever_a_later_line_says(tmp_path: Path) -> None:
+    file = tmp_path / "backend.jsonl"
+    lines = ({"client_request_id": "a", "finished": finished} for finished in (None, True, False))
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = read_backend_log(file).find(("a",))
+    assert found is not None
+    assert found.finished is True
 
 
 def test_the_layer_to_widen_is_named_with_the_route_on_which_it_cut() -> None:
