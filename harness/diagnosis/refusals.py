@@ -17,6 +17,7 @@ QUOTA_CODES = (
     "project_spend_limit_exceeded",
     "billing_hard_limit_reached",
 )
+AGAIN_WORDS = r"\b(?:retry|try again) (?:in|after) \d"
 MODERATION_CODES = ("moderation_blocked", "content_policy_violation", "contentFilter", "content_filter")
 MADE_WORDS = r"generated image was filtered"  # Azure's second content-filter shape
 # An input check answers within seconds; a filter on the output cannot speak before the image is there.
@@ -36,7 +37,8 @@ def _quota(case: Case) -> Mask:
         | (case.is_in("http_status", 429) & case.matches("error_message", QUOTA_WORDS))
     )
     # Azure calls a mere rate limit so, and says when to come again; credit that is used up has no such moment.
-    comes_again = case.is_in("http_status", 429) & case.matches("reply_headers", r'"retry-after(?:-ms)?"')
+    says_when = case.matches("reply_headers", r'"retry-after(?:-ms)?"') | case.matches("error_message", AGAIN_WORDS)
+    comes_again = case.is_in("http_status", 429) & says_when
     return (
         case.is_in("error_code", *QUOTA_CODES)
         | case.is_in("error_type", "billing_limit_user_error")

@@ -38,8 +38,10 @@ def refused(status: int, total_s: float = 1.0, headers: dict[str, str] | None = 
 
 
 def test_azures_word_for_a_rate_limit_is_no_quota_when_it_says_when_to_come_again() -> None:
-    quota = {"type": "insufficient_quota", "code": "insufficient_quota", "message": "Please retry after 12 seconds."}
+    quota = {"type": "insufficient_quota", "code": "insufficient_quota", "message": "You exceeded it."}
     assert judged(refused(429, **quota))[1][0].verdict == "quota"
+    told = {**quota, "message": "You exceeded your current quota. Please retry after 12 seconds."}
+    assert judged(refused(429, **told))[1][0].verdict == "retry_pressure"
     assert judged(refused(429, headers={"retry-after-ms": "12000"}, **quota))[1][0].verdict == "retry_pressure"
     spent = {"type": "insufficient_quota", "code": "credit_balance_exhausted"}
     assert judged(refused(429, headers={"retry-after": "12"}, **spent))[1][0].verdict == "quota"
@@ -168,3 +170,21 @@ def test_jobs_that_our_own_cap_cut_are_counted_for_that_cap() -> None:
     rows = _rows(Jobs(own, jobs, verdicts), "edge", caps, {}, None)
     assert {row.setting: row.seen for row in rows} == {"timeouts.idle": 1, "timeouts.total": 0}
     assert "had not answered" not in verdicts[0].evidence[0].fact
+
+
+def test_only_jobs_that_ask_for_the_same_are_compared_between_routes() -> None:
+    def took(route: str, block: int, s: float, background: str) -> JobEvent:
+        one = event(cut_s=s, status=200)
+        return replace(
+            one, job_id=f"{route}{block}", block=block, route=route, outcome="image", final_image_ms=s * 1000,
+            background=background,
+        )  # fmt: skip
+
+    base = conditions()
+    routes = tuple(replace(base.routes[0], name=name, direct=name == "a") for name in ("a", "b"))
+    for background, slower in (("opaque", True), ("transparent", False)):
+        events = [
+            job for block in range(1, 13) for job in (took("a", block, 20, "opaque"), took("b", block, 60, background))
+        ]
+        found, _ = judge(frame_of(events), replace(base, routes=routes))
+        assert (found.headline == "route_owner_delay") is slower
