@@ -46,15 +46,31 @@ class Fit:
 
 
 def declared_fits(evidence: Evidence, chain: Iterable[LayerCap], catalog: Sequence[Layer]) -> list[Fit]:
-    """Caps of the chain that agree with their own clock."""
-    found = []
-    for one in chain:
+    """Caps of the chain that agree with their own clock.
+
+    What the outermost layer writes reaches us as it is: a status that its timers never have was not one of them. What
+    lies behind it may have been put in other words on the way.
+    """
+    found: list[Fit] = []
+    declared = list(chain)
+    for one in declared:
         layer = _entry(catalog, one)
+        if one.layer == declared[0].layer and not _may_say(one.product, evidence.status, catalog):
+            continue
         elapsed = evidence.clock(one.kind)
         if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.late_ms + _late_ms(layer), _early_ms(layer)):
             setting = one.setting or (layer.setting if layer else None)
             found.append(Fit(one.product, one.layer, setting, one.cap_s, one.kind, elapsed, "declared", layer))
     return found
+
+
+def _may_say(product: str | None, status: int | None, catalog: Sequence[Layer]) -> bool:
+    """Whether a product whose timers fire is known to answer so; true where nothing is known of it."""
+    if status is None or status < 400:
+        return True
+    own = [layer for layer in catalog if layer.product == product and layer.is_cap]
+    told = [one.status for layer in own for one in layer.signatures]
+    return not told or any(not known or status in known for known in told)
 
 
 def _entry(catalog: Sequence[Layer], one: LayerCap) -> Layer | None:

@@ -240,3 +240,14 @@ def test_who_only_tells_of_its_upstream_is_not_named_for_a_pile_of_ends(status: 
     events = [event(number, cut_s=30 + number / 100, status=status, **reply) for number in range(20)]
     found = attribute(frame_of(events), conditions(), None).by_row[3]
     assert (found.grade, found.layer, found.product) == ("inferred", "a layer not named by the evidence", None)
+
+
+def test_a_status_that_the_outermost_layer_never_gives_at_its_cap_is_not_its_timer() -> None:
+    edge = LayerCap(layer="edge", product="nginx", kind="first_byte", cap_s=60)
+    overloaded = ApiError(type="service_unavailable_error", code="server_is_overloaded", message="Overloaded.")
+    reply: dict[str, Any] = {"cut_s": 60.1, "status": 503, "body_kind": "json", "error": overloaded}
+    assert judged(event(**reply), chain=(edge,)).grade == "undetermined"
+    # Behind another layer it may have been put in other words.
+    front = LayerCap(layer="front", product="litellm", kind="total", cap_s=600)
+    assert judged(event(**reply), chain=(front, edge)).layer == "edge"
+    assert judged(event(cut_s=60.1, status=504, body_kind="json"), chain=(edge,)).layer == "edge"
