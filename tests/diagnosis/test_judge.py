@@ -106,6 +106,7 @@ def test_the_sentence_gives_a_layer_the_grade_of_its_own_jobs() -> None:
     piled = [event(number, cut_s=45 + rng.random() / 10, status=None) for number in range(12)]
     signed = [event(number + 20, cut_s=60.2, **NGINX) for number in range(8)]
     found, _ = judged(*piled, *signed)
+    assert (found.findings[0].layer, found.findings[0].grade) == ("a layer not named by the evidence", "inferred")
     assert found.answer.endswith("in 12 of 20 jobs (inferred); other layers in 8 more.")
 
 
@@ -188,3 +189,12 @@ def test_only_jobs_that_ask_for_the_same_are_compared_between_routes() -> None:
         ]
         found, _ = judge(frame_of(events), replace(base, routes=routes))
         assert (found.headline == "route_owner_delay") is slower
+
+
+def test_a_limit_on_the_way_does_not_explain_a_cut_that_came_after_it() -> None:
+    cut = event(cut_s=60.2, **NGINX)
+    limited = replace(cut.attempts[0], http_status=429, headers={}, body_head=None)
+    both = (limited, replace(cut.attempts[0], number=2))
+    assert judged(replace(cut, attempts=both, retry_count=1))[1][0].verdict == "false_timeout"
+    image = replace(cut, attempts=both, retry_count=1, outcome="image", http_status=200)
+    assert judged(image)[1][0].verdict == "retry_pressure"
