@@ -89,6 +89,17 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
             from_s=cap_s,
             sentence=f"Find {sought}, and widen it alone.",
         )
+    entries = _entries(case, plain(table["product"].iloc[rows[0]]), setting)
+    before_work = {kind for one in entries for kind in one.kinds} or {plain(table["cap_kind"].iloc[rows[0]])}
+    if before_work <= {"connect", "request_read"}:
+        what = "reach what lies behind it" if "connect" in before_work else "get the whole request"
+        return Decision(
+            kind="none_justified",
+            route=route,
+            layer=layer,
+            sentence=f"Widen nothing: {layer} on route {route} could not {what} in time, and no image was begun. "
+            "Find out why first.",
+        )
     if cap_s and to_s <= cap_s:
         return Decision(
             kind="none_justified",
@@ -97,7 +108,6 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
             sentence=f"Widen nothing yet: {layer} waits {cap_s:g} s, and that is more than these shapes are known to "
             f"take ({ground}). Look the cut jobs up behind it first.",
         )
-    entries = _entries(case, plain(table["product"].iloc[rows[0]]), setting)
     most_s = min((one.max_s for one in entries if one.max_s is not None), default=None)
     fixed = bool(entries) and all(one.set_by is None or one.setting == NOT_CONFIGURABLE for one in entries)
     if fixed or (most_s is not None and most_s < to_s):

@@ -8,6 +8,7 @@ alone names nobody: the same silent upstream is a 504 behind one proxy, a 502 be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from harness.diagnosis.layer import Layer
 from harness.diagnosis.model import EvidenceRow, Grade
 from harness.stats.constants import Constant
 
+_REFUSED = re.compile(r"ECONNREFUSED|connection refused", re.IGNORECASE)
 RECORD = "the backend's record for this job's id would prove whether the image was made"
 GOES_ON = {
     "yes": "the work behind it usually goes on after this layer gives up",
@@ -99,7 +101,7 @@ def _unsigned(one: Evidence, scene: Scene, naming: Sequence[Layer], looked: Evid
         return _agreed(one, declared, looked, "inferred")
     if declared:
         return _several(declared, looked)
-    if scene.pile is not None:
+    if scene.pile is not None and not _refused(one, scene):
         return _piled(one, scene, scene.pile, naming, looked)
     return _open(one, scene, looked)
 
@@ -163,6 +165,15 @@ def _several(fits: Sequence[Fit], looked: EvidenceRow) -> Attribution:
         excluded=tuple(f"not told apart: {name}" for name in names),
         settle=f"the logs of {', '.join(names)}: their caps agree with the end alike",
     )
+
+
+def _refused(one: Evidence, scene: Scene) -> bool:
+    """The reply says itself that nothing was begun: the API was overloaded, or nobody took the connection."""
+    turned_away = any(
+        layer.layer_class == "upstream" and not layer.is_cap and layer.backend_goes_on == "never_reached"
+        for layer in scene.signed
+    )
+    return turned_away or _REFUSED.search(f"{one.error_text} {one.body_head}") is not None
 
 
 def _whose_timer(scene: Scene, naming: Sequence[Layer]) -> Layer | None:

@@ -198,3 +198,18 @@ def test_a_limit_on_the_way_does_not_explain_a_cut_that_came_after_it() -> None:
     assert judged(replace(cut, attempts=both, retry_count=1))[1][0].verdict == "false_timeout"
     image = replace(cut, attempts=both, retry_count=1, outcome="image", http_status=200)
     assert judged(image)[1][0].verdict == "retry_pressure"
+
+
+def test_a_connection_that_never_came_about_is_no_reason_to_wait_as_long_as_an_image_takes() -> None:
+    page = "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n"
+    lb = LayerCap(layer="lb", product="haproxy", kind="connect", cap_s=3, setting="timeout connect")
+    one = event(cut_s=3.0, status=503, body_kind="html", body_head=page)
+    found, verdicts = judged(one, chain=(lb,))
+    assert (verdicts[0].layer, found.decision.kind, found.decision.to_s) == ("lb", "none_justified", None)
+
+
+@pytest.mark.parametrize("message", ["Our servers are currently overloaded.", "connect ECONNREFUSED 10.0.0.1:80"])
+def test_refusals_that_come_at_the_same_moment_are_no_timer(message: str) -> None:
+    said = ApiError(type="service_unavailable_error", message=message)
+    events = [event(n, cut_s=2 + n / 1000, status=503, body_kind="json", error=said) for n in range(20)]
+    assert {one.verdict for one in judged(*events)[1]} == {"undetermined"}
