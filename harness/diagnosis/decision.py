@@ -77,7 +77,7 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
         most &= table[name].isna() if value is None else table[name] == value
     rows = np.flatnonzero(most)
     route = str(case.jobs["route"].iloc[rows].value_counts().index[0])
-    to_s, ground = _needed_s(case, rows)
+    to_s, ground = _needed_s(case, rows, plain(table["cap_kind"].iloc[rows[0]]))
     if setting is None:
         sought = f"the timeout of {layer} on route {route}"
         if cap_s:
@@ -144,17 +144,21 @@ def _around(case: Case, rows: Rows, entries: Sequence[Layer], found: Decision) -
     return msgspec.structs.replace(found, sentence=f"{found.sentence}: {step}.")
 
 
-def _needed_s(case: Case, rows: Rows) -> tuple[float, str]:
-    """What the shapes that were cut take where they were not cut, with headroom, in round numbers."""
+def _needed_s(case: Case, rows: Rows, kind: str | None) -> tuple[float, str]:
+    """What the shapes that were cut take where they were not cut, with headroom, in round numbers. Of a stream an idle
+    cap has to outlast the longest silence alone."""
+    streams = case.jobs["stream"].to_numpy(dtype=bool)
+    silence = kind == "idle" and bool(streams[rows].all())
     shapes = case.jobs.groupby(["quality", "size", "n"], observed=True, dropna=False, sort=False).ngroup().to_numpy()
-    same = case.answered & np.isin(shapes, shapes[rows])
+    same = case.answered & np.isin(shapes, shapes[rows]) & (streams | (not silence))
     direct = same & case.is_in("route", *(route.name for route in case.conditions.routes if route.direct))
     if direct.any():
         same = direct  # a slow gateway's delay is no reason to wait longer elsewhere
-    times = case.number("final_image_ms")[same]
+    times = case.number("longest_silence_ms" if silence else "final_image_ms")[same]
     times = times[~np.isnan(times)] / 1000
     if len(times):
-        slowest = f"slowest of {len(times)} completed jobs of the same shapes: {times.max():.0f} s"
+        what = "longest silence" if silence else "slowest"
+        slowest = f"{what} of {len(times)} completed jobs of the same shapes: {times.max():.0f} s"
         ground = f"{slowest}, with a quarter of headroom"
         return float(math.ceil(times.max() * HEADROOM / STEP_S) * STEP_S), ground
     wanted = float(math.ceil(PUBLISHED_MAX_S * HEADROOM / STEP_S) * STEP_S)

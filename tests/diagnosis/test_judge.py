@@ -213,3 +213,20 @@ def test_refusals_that_come_at_the_same_moment_are_no_timer(message: str) -> Non
     said = ApiError(type="service_unavailable_error", message=message)
     events = [event(n, cut_s=2 + n / 1000, status=503, body_kind="json", error=said) for n in range(20)]
     assert {one.verdict for one in judged(*events)[1]} == {"undetermined"}
+
+
+def test_an_idle_cap_of_streams_is_widened_to_their_silence_and_not_to_their_whole_time() -> None:
+    cut = replace(
+        event(cut_s=90, status=200, ended="remote_closed", longest_silence_ms=60_000.0, body_kind="sse"),
+        outcome="cut", stream=True,
+    )  # fmt: skip
+    last = cut.attempts[0]
+    marks = replace(last.marks, first_byte_at_ms=1000.0, last_byte_at_ms=29_900.0)
+    cut = replace(cut, attempts=(replace(last, marks=marks),))
+    whole = replace(
+        event(2, cut_s=190, status=200, longest_silence_ms=70_000.0), outcome="image", stream=True,
+        final_image_ms=190_000.0,
+    )  # fmt: skip
+    found, _ = judged(cut, whole, chain=(replace(EDGE, kind="idle"),))
+    assert (found.decision.kind, found.decision.from_s, found.decision.to_s) == ("widen_timeout", 60, 90)
+    assert "longest silence of 1 completed jobs of the same shapes: 70 s" in found.decision.sentence
