@@ -32,7 +32,7 @@ class Fit:
     elapsed_ms: float | None
     ground: Ground
     layer: Layer | None = None
-    tries: int = 1
+    tries: tuple[int, ...] = (1,)  # counts of tries that agree: pauses between them leave it open
 
     def said(self) -> str:
         """How it agrees, for a person."""
@@ -40,8 +40,9 @@ class Fit:
         if self.ground == "own_word":
             return f"it is {self.name}'s own word for its {self.setting}, after {after or 'an unknown time'}"
         kind = (self.kind or "").replace("_", " ")
-        if self.tries > 1:
-            return f"{after} is {self.tries} times its {self.ground} {kind} cap of {self.cap_s:g} s, with pauses"
+        if self.tries != (1,):
+            counts = " or ".join(filter(None, (", ".join(map(str, self.tries[:-1])), str(self.tries[-1]))))
+            return f"{after} is {counts} times its {self.ground} {kind} cap of {self.cap_s:g} s, with pauses"
         return f"{after} on its {kind} clock agrees with its {self.ground} cap of {self.cap_s:g} s"
 
 
@@ -103,11 +104,13 @@ def _caps_of(evidence: Evidence, layer: Layer, chain: Sequence[LayerCap], tries:
         caps = [(cap, kind, "default", layer.product, layer.setting) for cap in layer.caps_s for kind in layer.kinds]
     for cap_s, kind, ground, name, setting in caps:
         elapsed = evidence.clock(kind)
+        found = []
         for count in tries:
             pauses_ms = (count - 1) * LONGEST_PAUSE_S * 1000
             if agrees(elapsed, cap_s * count, evidence.late_ms + pauses_ms + _late_ms(layer), _early_ms(layer)):
-                yield Fit(layer.product, name, setting, cap_s, kind, elapsed, ground, layer, count)
-                break
+                found.append(count)
+        if found:
+            yield Fit(layer.product, name, setting, cap_s, kind, elapsed, ground, layer, tuple(found))
 
 
 def testimony(

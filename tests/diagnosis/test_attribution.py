@@ -251,3 +251,12 @@ def test_a_status_that_the_outermost_layer_never_gives_at_its_cap_is_not_its_tim
     front = LayerCap(layer="front", product="litellm", kind="total", cap_s=600)
     assert judged(event(**reply), chain=(front, edge)).layer == "edge"
     assert judged(event(cut_s=60.1, status=504, body_kind="json"), chain=(edge,)).layer == "edge"
+
+
+def test_hidden_tries_are_counted_no_finer_than_their_pauses_let_them_be() -> None:
+    # Measured: nine calls of 3 s each behind one answer after 35.2 s.
+    said = ApiError(type="invalid_request_error", code="408", message="litellm.Timeout: APITimeoutError - timed out")
+    gateway = LayerCap(layer="gw", product="litellm", kind="first_byte", cap_s=3)
+    found = judged(event(cut_s=35.2, status=408, body_kind="json", error=said), chain=(gateway,))
+    assert (found.grade, found.layer, found.cap_s) == ("inferred", "gw", 3)
+    assert "35.2 s is 4, 6 or 9 times its declared first byte cap of 3 s, with pauses" in found.evidence[1].fact
