@@ -36,11 +36,11 @@ def _made(asked: npt.ArrayLike, came: npt.ArrayLike) -> np.ndarray[Any, np.dtype
 
 
 def _differs(case: Case, asked: str, got: str) -> Mask:
-    """Rows where both are words, and other ones than asked for; ``auto`` asks for nothing."""
+    """Rows where both are words, and other ones than asked for; ``auto`` asks for nothing, and says nothing."""
     a, b = case.jobs[asked].cat, case.jobs[got].cat
     asked_words, got_words = [*a.categories, None], [*b.categories, None]  # code -1 is the last
     table = np.array(
-        [[x not in (None, "auto", y) and y is not None for y in got_words] for x in asked_words], dtype=bool
+        [[x not in (None, "auto", y) and y not in (None, "auto") for y in got_words] for x in asked_words], dtype=bool
     )
     return np.asarray(table[a.codes.to_numpy(), b.codes.to_numpy()], dtype=bool)
 
@@ -65,7 +65,8 @@ def _explain(verdict: VerdictName) -> Explain:
         if isinstance(row["image_problems"], str):
             facts.append(row["image_problems"])
         for asked, got in (("quality", "resolved_quality"), ("size", "resolved_size")):
-            if isinstance(row[got], str) and isinstance(row[asked], str) and row[asked] not in ("auto", row[got]):
+            told = isinstance(row[got], str) and isinstance(row[asked], str) and row[asked] != row[got]
+            if told and "auto" not in (row[asked], row[got]):
                 facts.append(f"{asked}: asked {row[asked]}, the answer says {row[got]}")
         tokens = image_tokens(row["model"], row["quality"], row["size"]) if _whole_shape(row) else None
         made = _made(row["n"], row["image_count"])

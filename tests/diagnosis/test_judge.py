@@ -230,3 +230,9 @@ def test_an_idle_cap_of_streams_is_widened_to_their_silence_and_not_to_their_who
     found, _ = judged(cut, whole, chain=(replace(EDGE, kind="idle"),))
     assert (found.decision.kind, found.decision.from_s, found.decision.to_s) == ("widen_timeout", 60, 90)
     assert "longest silence of 1 completed jobs of the same shapes: 70 s" in found.decision.sentence
+
+
+def test_an_answer_that_only_repeats_auto_says_nothing_of_what_was_made() -> None:
+    base = replace(event(cut_s=20, status=200), outcome="image", quality="high", size="1024x1024")
+    said = {word: judged(replace(base, resolved_quality=word))[1][0].verdict for word in ("auto", "high", "low")}
+    assert said == {"auto": "ok", "high": "ok", "low": "silent_downgrade"}
