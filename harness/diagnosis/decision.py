@@ -112,7 +112,7 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
     fixed = bool(entries) and all(one.set_by is None or one.setting == NOT_CONFIGURABLE for one in entries)
     if fixed or (most_s is not None and most_s < to_s):
         return _around(case, rows, entries, Decision(
-            kind="move_to_async", route=route, layer=layer, setting=setting, from_s=cap_s,
+            kind="move_to_async", route=route, layer=layer, setting=None if setting == NOT_CONFIGURABLE else setting,
             sentence=f"{layer} on route {route} gives up{'' if cap_s is None else f' at {cap_s:g} s'}, and "
             + ("nobody can change that" if fixed else f"{most_s:g} s is the most that {setting} can be set to"),
         ))  # fmt: skip
