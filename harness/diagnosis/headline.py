@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from harness.diagnosis.case import Case, seconds
 from harness.diagnosis.model import Finding, VerdictName
 from harness.diagnosis.verdicts import Verdicts
@@ -125,4 +127,12 @@ def _timeout(top: Finding, case: Case, verdicts: Verdicts) -> str:
     share = f"{len(cut)} of {top.of_jobs} jobs"
     others = top.jobs - len(cut)
     more = f"; other layers in {others} more" if others > 0 else ""
-    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({top.grade}){more}."
+    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({_graded(cut)}){more}."
+
+
+def _graded(cut: pd.DataFrame) -> str:
+    """How well that layer is shown: the one grade of its jobs, or how many there are of each."""
+    counted = cut["grade"].value_counts()
+    grades = [(str(grade), int(counted.get(grade, 0))) for grade in ("proven", "attributed", "inferred")]
+    there = [(grade, count) for grade, count in grades if count]
+    return there[0][0] if len(there) == 1 else ", ".join(f"{count} {grade}" for grade, count in there)

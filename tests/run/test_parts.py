@@ -128,6 +128,11 @@ def test_what_is_wrong_with_an_image_is_said_in_words(
     assert decode_image(encoded, asked_format=asked_format, asked_size=asked_size).check.problems == (problem,)
 
 
+def test_base64_in_folded_lines_is_read_as_every_usual_decoder_reads_it() -> None:
+    found = decode_image(base64.encodebytes(base64.b64decode(picture())), asked_format="png", asked_size="64x48")
+    assert found.check.problems == ()
+
+
 def test_an_image_that_declares_too_many_pixels_is_not_decoded() -> None:
     bomb = bytearray(base64.b64decode(picture()))
     bomb[16:24] = (100_000).to_bytes(4) + (100_000).to_bytes(4)
