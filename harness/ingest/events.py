@@ -111,6 +111,7 @@ _MARKS = """{
     'partial_images': CASE WHEN first_partial_image_at_ms IS NOT NULL THEN
         [{'first_byte_at_ms': base + first_partial_image_at_ms, 'whole_at_ms': base + first_partial_image_at_ms}]
         ELSE [] END,
+    -- An attempt has to have this mark; whether it is known says the job's `total_ms`.
     'ended_at_ms': base + coalesce(duration_ms, 0)
 }"""
 
@@ -192,7 +193,7 @@ SELECT judged.job AS job,
     connect_ms, first_byte_at_ms AS first_byte_ms, first_partial_image_at_ms AS first_partial_image_ms,
     CASE WHEN outcome = 'image' THEN made[-1].marks.final_image_at_ms END AS final_image_ms,
     CASE WHEN outcome = 'image' THEN made[-1].marks.final_image_at_ms END AS delivered_ms,
-    made[-1].marks.ended_at_ms AS total_ms, server_ms,
+    CASE WHEN last_try.d IS NOT NULL THEN made[-1].marks.ended_at_ms END AS total_ms, server_ms,
     made[-1].gateway_retries AS gateway_retries,
     list_sum([one.bytes_up FOR one IN made])::BIGINT AS bytes_up,
     list_sum([one.bytes_down FOR one IN made])::BIGINT AS bytes_down,

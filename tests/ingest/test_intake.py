@@ -183,6 +183,21 @@ def test_a_success_too_small_for_an_image_is_an_empty_one(tmp_path: Path) -> Non
     assert {event.outcome for event in events} == {"empty", "error"}
 
 
+def test_a_log_without_durations_leaves_every_total_unsaid_and_says_of_no_cut_that_it_came_at_once(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "access.log"
+    line = '1.2.3.4 - - [21/Nov/2026:10:0{}:00 +0000] "POST /v1/images/generations HTTP/1.1" {} 2000000 "-" "x"{}\n'
+    log.write_text("".join(line.format(number, status, rest) for number, (status, rest) in
+                           enumerate([(200, ""), (504, ""), (504, " uht=-"), (499, "")])))  # fmt: skip
+    take_in([log], tmp_path / "run")
+    events, _ = read_events(tmp_path / "run" / "events.jsonl")
+    assert [event.total_ms for event in events] == [None] * 4
+    _, found = diagnose_run(tmp_path / "run")
+    assert [one.censored_at_ms for one in found] == [None] * 4
+    assert not [row.fact for one in found for row in one.evidence if "0.0 s" in row.fact]
+
+
 def test_a_client_that_left_is_no_fault_of_the_proxy(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     asked = '"POST /v1/images/generations HTTP/1.1" 499 0 "-" "x"'
