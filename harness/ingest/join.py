@@ -2,7 +2,7 @@
 
 1. **By id.** Records that share a client request id, a request id, a call id or a trace id belong together, whoever
    wrote them, and so do records that are tied through a third. A value that one log repeats for many jobs (a constant,
-   a session) is no id.
+   a session, a trace that asks for several images) is no id.
 2. **By time, shape and route**, for a pair of logs of which less than half was joined by ids: within the measured
    offset of their clocks, the same shape where both say it, each other's nearest, and no second one within reach.
 
@@ -25,6 +25,7 @@ from harness.ingest.skew import Skew, skew_of_pairs, skew_of_strangers, toleranc
 
 IDS = ("client_request_id", "request_id", "call_id", "trace_id")
 MOST_OF_ONE = 20  # records of one log with one id: retries of a job, not a constant
+MOST_WHOLE = 2  # whole answers among them: nobody asks a third time for what came twice
 DEPTH = {"client": 0, "proxy": 1, "gateway": 2, "upstream": 3}
 _SHAPE = ("model", "quality", "size")
 
@@ -83,20 +84,45 @@ def join(table: pd.DataFrame) -> Joined:
 def _by_ids(table: pd.DataFrame, files: Rows) -> Rows:
     """Pairs of rows that share an id: each record with the first one that has it."""
     pieces = [
-        pd.DataFrame({"row": np.flatnonzero(table[name].notna()), "id": table[name].dropna().to_numpy(dtype=object)})
+        pd.DataFrame(
+            {
+                "row": np.flatnonzero(table[name].notna()),
+                "id": table[name].dropna().to_numpy(dtype=object),
+                "trace": name == "trace_id",
+            }
+        )
         for name in IDS
     ]
     told = pd.concat(pieces, ignore_index=True)
-    told = told[told["id"].str.len() >= 6].drop_duplicates()
+    told = told[told["id"].str.len() >= 6].drop_duplicates(["row", "id"])
     if told.empty:
         return np.empty((0, 2), dtype=np.int64)
     told["file"] = files[told["row"].to_numpy(dtype=np.int64)]
     told["code"] = pd.factorize(told["id"])[0]
-    repeated = told.groupby(["code", "file"])["row"].transform("size").to_numpy() > MOST_OF_ONE
-    constants = set(told.loc[repeated, "code"])
-    told = told[~told["code"].isin(constants)]
+    told = told[~told["code"].isin(_repeated(table, told))]
     first = told.groupby("code")["row"].transform("first").to_numpy(dtype=np.int64)
     return np.column_stack([first, told["row"].to_numpy(dtype=np.int64)])
+
+
+def _repeated(table: pd.DataFrame, told: pd.DataFrame) -> set[int]:
+    """Codes of values that one log has for several jobs. A trace has them as soon as two of its records lie over each
+    other, or one comes after a whole answer: tries of a job do neither."""
+    row = told["row"].to_numpy(dtype=np.int64)
+    begun = table["started_at_s"].to_numpy(dtype=np.float64)[row]
+    took, step = (
+        np.nan_to_num(table[name].to_numpy(dtype=np.float64)[row]) for name in ("duration_ms", "started_step_s")
+    )
+    status = table["status"].to_numpy(dtype=np.float64)[row]
+    cut = table["gave_up"].isin(["client", "self", "upstream"]).to_numpy()[row]
+    seen = told.assign(begun=begun, end=begun + took / 1000, step=step, side=table["side"].to_numpy()[row],
+                       whole=(status >= 200) & (status < 300) & ~cut)  # fmt: skip
+    seen = seen.sort_values(["code", "file", "side", "begun"], kind="stable")
+    one = seen.groupby(["code", "file", "side"], sort=False)
+    size, whole = one["row"].transform("size"), one["whole"].transform("sum")
+    last = one[["end", "step", "whole"]].shift()
+    again = (last["end"] > seen["begun"] + last["step"] + seen["step"]) | last["whole"].eq(True)
+    several = (size > MOST_OF_ONE) | (whole > MOST_WHOLE) | (seen["trace"] & (size > 1) & again)
+    return set(seen.loc[several, "code"])
 
 
 def _components(count: int, links: list[Rows]) -> Rows:
