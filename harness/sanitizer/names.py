@@ -118,7 +118,7 @@ EXACT: dict[str, str] = {
         x_ratelimit_key rate_limit_key entity entity_id iss aud tid oid"""),
     **_each("drop:user", """user user_id userid username user_name login login_name first_name last_name full_name
         firstname lastname fullname given_name family_name surname nickname sender recipient assignee requester
-        operator_name contact contact_name remote_user auth_user x_forwarded_user x_remote_user x_user upn uid
+        operator_name contact contact_name preferred_username remote_user auth_user x_forwarded_user x_remote_user x_user upn uid
         user_ref user_hint user_label logname sudo_user real_name author_name display_user employee employee_name"""),
     **_each("drop:email", "email e_mail mail email_address user_email x_forwarded_email from_email to_email contact_email"),
     **_each("drop:phone", "phone phone_number phonenumber tel telephone mobile fax msisdn whatsapp cell cell_phone"),

@@ -79,7 +79,8 @@ class TextScan(HostScan, OpaqueScan):
                 return
             body = text[start:end]
             cleaned = self.engine.json(body, self.depth + 1)
-            if end - start > 2 and not (body[0] == "[" and body[1:2] not in '{"['):
+            named = body[0] == "[" and text[end : end + 4].lstrip()[:1] in ("=", ":")  # PHP's ["name"]=> "value"
+            if end - start > 2 and not named and not (body[0] == "[" and body[1:2] not in '{"['):
                 self.spans.append(Span(start, end, "blob", 9, cleaned))
                 self._blank(start, end)
             at = end
@@ -144,6 +145,8 @@ class TextScan(HostScan, OpaqueScan):
                 if kind == "host" and judged(value.partition(":")[0])[0]:
                     continue
                 if kind == "ip" and not re.search(r"[0-9a-fA-F][.:]", value):
+                    continue
+                if kind == "phone" and field.name.lower() == "cell" and re.search(r"[A-Za-z]{2}.*/", value):
                     continue
                 if kind in ("account", "user") and not field.quoted and not re.match(r"[\w\xff-\U0010ffff@-]", value):
                     continue
