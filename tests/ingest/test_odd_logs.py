@@ -11,6 +11,7 @@ from harness.diagnosis.judge import diagnose_run
 from harness.events import JobEvent
 from harness.ingest.intake import Intake, take_in
 from harness.journal_lines import read_events
+from harness.packet.extract import extract
 
 ASKED = '1.2.3.4 - - [21/Nov/2026:10:{:02d}:{:02d} +0000] "{} {} HTTP/1.1" {} {} "-" "x" rt={}{}\n'
 PATH = "/v1/images/generations"
@@ -141,6 +142,18 @@ def test_nothing_is_proven_by_a_caller_of_whom_nobody_knows_when_it_began(tmp_pa
     assert [one["finished_after_client_left"] for one in records] == [None, False, False, False]
 
 
+def test_all_is_not_well_while_failures_are_left_that_nothing_explains(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    rows = [(504, 160) if number % 3 == 0 else (200, 2_000_000) for number in range(12)]
+    log.write_text("".join(ASKED.format(number, 0, "POST", PATH, *row, f"{20 + number}.5", "")
+                           for number, row in enumerate(rows)))  # fmt: skip
+    take_in([log], tmp_path / "run")
+    diagnosis, _ = diagnose_run(tmp_path / "run")
+    assert diagnosis.counts == {"ok": 8, "undetermined": 4}
+    assert (diagnosis.headline, diagnosis.decision.kind) == ("undetermined", "none_justified")
+    assert diagnosis.answer.startswith("8 of 12 jobs went well")
+
+
 def test_a_log_without_durations_leaves_every_total_unsaid_and_says_of_no_cut_that_it_came_at_once(
     tmp_path: Path,
 ) -> None:
@@ -154,3 +167,4 @@ def test_a_log_without_durations_leaves_every_total_unsaid_and_says_of_no_cut_th
     _, found = diagnose_run(tmp_path / "run")
     assert [one.censored_at_ms for one in found] == [None] * 4
     assert not [row.fact for one in found for row in one.evidence if "0.0 s" in row.fact]
+    assert extract(tmp_path / "run").attempts[0].marks.ended_at_ms is None
