@@ -103,7 +103,9 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
         return f"All is well: {well} of {total} jobs completed without anything to explain."
     here = [finding for finding in findings if finding.verdict == name]
     if name == "undetermined" and well:
-        return f"{well} of {total} jobs went well; what happened to the others is not shown: each says what would settle it."
+        return (
+            f"{well} of {total} jobs went well; what the others met is not shown, and each says what would settle it."
+        )
     if name == "undetermined" or not here:
         return "The evidence does not show what happened; each job says what would settle it."
     top = max(here, key=lambda finding: finding.jobs)

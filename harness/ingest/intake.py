@@ -177,7 +177,8 @@ def _nothing(batches: Sequence[tuple[str, Batch]], only: str | None) -> str:
     said = pd.concat([batch.table["path"] for _, batch in batches]).value_counts().head(SHOWN_PATHS)
     # A path may hold anything: only words that are everybody's are repeated.
     shown = ", ".join(dict.fromkeys(re.sub(r"[^/]+", _everybodys, str(path)[:200]) for path in said.index))
-    return f"no record speaks of images ({only or IMAGE_PATHS}); most asked paths: {shown}. Say which with --only; preflights are none, nor without it GETs"
+    said_how = "Say which with --only; preflights are none, nor without it GETs"
+    return f"no record speaks of images ({only or IMAGE_PATHS}); most asked paths: {shown}. {said_how}"
 
 
 def _everybodys(step: re.Match[str]) -> str:
