@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.policies.account import Account, Place
 from harness.policies.laws import Law
-from harness.policies.model import End, Layer, Limits, Policy
+from harness.policies.model import End, Layer, Limits, Outage, Policy, ends
 from harness.policies.world import Source
 
 _BATCH = 256
@@ -102,6 +102,29 @@ class Caps:
         return at
 
 
+class Down:
+    """A route's outage, in seconds of virtual time."""
+
+    def __init__(self, told: Outage) -> None:
+        self._begins, self._over = told.after, told.after + told.lasts
+        (self._end,) = ends((told.end,))
+        self._answers_s, self._cuts = told.answers_after, told.cuts
+
+    def refusal(self, now: float) -> tuple[End, float] | None:
+        """How a request that is sent now ends, and after how long; null when the route is up."""
+        return (self._end, self._answers_s) if self._begins <= now < self._over else None
+
+    def cuts_at(self, sent_at: float) -> float:
+        """When what was sent then is cut for being under way; infinite when it is not."""
+        return self._begins if self._cuts and sent_at < self._begins else math.inf
+
+    def seen_at(self, at: float, poll_s: float) -> float:
+        """When a task is found done that would have been at `at`: polls meanwhile find nobody, and go on."""
+        if not self._begins <= at < self._over:
+            return at
+        return at + math.ceil((self._over - at) / poll_s - 1e-9) * poll_s
+
+
 @dataclass(slots=True, eq=False)
 class Sender:
     """Sends requests of one shape on one route under one policy."""
@@ -110,6 +133,7 @@ class Sender:
     account: Account
     caps: Caps
     limits: Limits
+    outage: Down | None
     poll_s: float | None
     streams: bool
     refusal_after_s: float
@@ -118,6 +142,13 @@ class Sender:
 
     def send(self, now: float, cap_s: float | None, *, moderated: bool) -> Attempt:
         """One request, sent now; `cap_s` our own timeout, `moderated` whether its prompt is refused."""
+        refusal = None if self.outage is None else self.outage.refusal(now)
+        if refusal is not None:
+            # Nobody behind hears of it: no limit is touched and nothing is made. A layer may still lose its patience.
+            end, after_s = refusal
+            cut_s = math.inf if end == "connect" else self.caps.cuts_at(after_s, after_s)
+            sent = Attempt(now + cut_s, "cut") if cut_s < after_s else Attempt(now + after_s, end)
+            return self._given_up(sent, now, cap_s)
         failure = self.draws.failure(self.dice)
         if failure is not None and failure[0] == "connect":
             return self._given_up(Attempt(now + failure[1], "connect"), now, cap_s)
@@ -133,8 +164,9 @@ class Sender:
             sent = self._generated(now)
             done_at = sent.made_at
         cut_s = self.caps.cuts_at(sent.end_at - now, sent.seen_at - now)
-        if now + cut_s < sent.end_at:
-            sent.end_at, sent.end = now + cut_s, "cut"
+        down_at = math.inf if self.outage is None or self.poll_s is not None else self.outage.cuts_at(now)
+        if min(now + cut_s, down_at) < sent.end_at:
+            sent.end_at, sent.end = min(now + cut_s, down_at), "cut"
         sent = self._given_up(sent, now, cap_s)
         sent.place = Place(done_at)
         self.account.hold(sent.place)
@@ -146,7 +178,10 @@ class Sender:
         made_at = start + lasts
         seen_at = start + self.draws.first_partial(lasts) if self.streams else math.inf
         polls = 0.0 if self.poll_s is None else math.ceil((made_at - now) / self.poll_s - 1e-9) * self.poll_s
-        return Attempt(max(made_at, now + polls), None, made_at=made_at, seen_at=seen_at, beyond=beyond)
+        found_at = max(made_at, now + polls)
+        if self.outage is not None and self.poll_s is not None:
+            found_at = self.outage.seen_at(found_at, self.poll_s)
+        return Attempt(found_at, None, made_at=made_at, seen_at=seen_at, beyond=beyond)
 
     @staticmethod
     def _given_up(sent: Attempt, now: float, cap_s: float | None) -> Attempt:

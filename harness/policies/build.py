@@ -11,7 +11,7 @@ from harness.errors import UsageProblem
 from harness.policies.laws import Fixed, Halves, Law, Scaled, Tail
 from harness.policies.laws import Measured as KaplanMeier
 from harness.policies.measured import Journal, Measured, read_journal, shares
-from harness.policies.model import ENDS, Layer, Policy, PolicyFile, Route, Shape
+from harness.policies.model import ENDS, Layer, Outage, Policy, PolicyFile, Route, Shape
 from harness.policies.world import Failure, RouteWorld, Source, World
 from harness.prices import estimate
 from harness.scenario.estimates import DEFAULT_PROFILE, Spread, profile_named, published_moment, published_spread
@@ -99,7 +99,18 @@ class _Builder:
         for first in (policy.two_stage.first for policy in self.file.policies if policy.two_stage is not None):
             asked = shape.model_copy(update=first.model_dump(exclude_none=True))
             firsts[first] = self._source(name, replace_usd(told), like, asked, streamed=False)
-        return RouteWorld(main=main, firsts=firsts, streamed=streamed, layers=self._layers(name, told, like))
+        layers = self._layers(name, told, like)
+        return RouteWorld(main=main, firsts=firsts, streamed=streamed, layers=layers, down=self._down(name, told))
+
+    def _down(self, name: str, told: Route) -> Outage | None:
+        if told.down is not None:
+            cut = ", and cuts what is under way" if told.down.cuts else ""
+            over_s = told.down.after + told.down.lasts
+            self.assumed.append(
+                f"{name} is down from {told.down.after:g} s to {over_s:g} s{cut}; a request that is sent meanwhile "
+                f"ends in {told.down.end} after {told.down.answers_after:g} s"
+            )
+        return told.down
 
     def _any(self, step: str) -> bool:
         return any(getattr(policy, step) is not None for policy in self.file.policies)

@@ -17,7 +17,7 @@ import numpy as np
 import simpy
 
 from harness.policies.account import Account
-from harness.policies.attempt import Attempt, Caps, Draws, Sender
+from harness.policies.attempt import Attempt, Caps, Down, Draws, Sender
 from harness.policies.model import End, Load, Policy
 from harness.policies.world import RouteWorld, Source, World
 
@@ -87,6 +87,7 @@ class Replication:
             account=self._accounts[name],
             caps=Caps(route.layers, policy),
             limits=world.limits,
+            outage=None if route.down is None else Down(route.down),
             poll_s=None if policy.async_ is None else policy.async_.poll,
             streams=streams and policy.stream is not None and policy.stream.partial_images > 0,
             refusal_after_s=world.refusal_after_s,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from harness.conditions import CapKind
 from harness.scenario.fields import (
@@ -62,8 +62,20 @@ def _transient(ends: tuple[str, ...]) -> tuple[str, ...]:
     return ends
 
 
-Pause = Annotated[float, BeforeValidator(read_duration), Field(ge=0, le=86_400)]
-EndWord = Annotated[str, BeforeValidator(_read_end)]
+def _of_an_outage(end: str) -> str:
+    wanted = ("cut", "429", "5xx", "4xx", "bad", "connect")
+    if end not in wanted:
+        raise Mistake(f"{show(end)} is no end that an outage makes", f"write {listing(wanted)}")
+    return end
+
+
+Pause = Annotated[
+    float,
+    BeforeValidator(read_duration),
+    Field(ge=0, le=86_400),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}),
+]
+EndWord = Annotated[str, BeforeValidator(_read_end), WithJsonSchema({"enum": [429, *ENDS, "error"]})]
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$")]
 
 
@@ -113,6 +125,18 @@ class Shape(_Model):
     output_format: OutputFormat | None = Field(None, description="png, jpeg or webp.")
 
 
+class Outage(_Model):
+    """A route that is down for a while: what `harness drill` does to one, in virtual time."""
+
+    after: Pause = Field(description="When it begins, since the first job did.")
+    lasts: Duration = Field(description="How long it lasts.")
+    end: Annotated[EndWord, AfterValidator(_of_an_outage)] = Field(
+        "5xx", description="How a request that is sent meanwhile ends: cut, 429, 5xx, 4xx, bad or connect."
+    )
+    answers_after: Duration = Field(1.0, description="And after how long; long and `cut`: a route that hangs.")
+    cuts: bool = Field(True, description="Whether what is under way is cut when it begins; upstream it goes on.")
+
+
 class Route(_Model):
     """What is assumed about a route, over what was measured or published."""
 
@@ -122,6 +146,7 @@ class Route(_Model):
     slower: float = Field(1.0, gt=0, le=100, description="Times are multiplied by this.")
     fails: Share | None = Field(None, description="Share of requests that end in a 5xx instead of what was measured.")
     fails_after: Duration | None = Field(None, description="When such a failure is answered; else 1 s.")
+    down: Outage | None = Field(None, description="It is down for a while.")
     layers: Tuple[Layer] | None = Field(None, description="Layers on the way, instead of those declared.")
     usd: float | None = Field(None, ge=0, le=1000, description="What one generation costs.")
 

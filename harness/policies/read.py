@@ -68,6 +68,10 @@ def _check_file(found: PolicyFile, findings: Findings) -> None:
                          f"write {near}" if near else "name it under `routes:` as well: `NAME: {}`")  # fmt: skip
         elif route.same_as is not None and found.routes[route.same_as].same_as is not None:
             findings.add(("routes", name, "same_as"), "same_as leads on to another same_as", "name the last one")
+        last_s = None if load.rate is None else load.jobs / load.rate
+        if route.down is not None and last_s is not None and route.down.after >= last_s:
+            findings.add(("routes", name, "down", "after"), f"the last job begins at about {last_s:.0f} s, before that",
+                         "let it begin earlier, or raise `load.jobs`")  # fmt: skip
     seen: dict[str, int] = {}
     for index, policy in enumerate(found.policies):
         if policy.name in seen:

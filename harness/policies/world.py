@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from harness.policies.laws import Law, Measured, Scaled, Tail
-from harness.policies.model import ENDS, End, Layer, Limits, Shape
+from harness.policies.model import ENDS, End, Layer, Limits, Outage, Shape
 from harness.stats.censored import BoolArray, IntArray
 from harness.stats.quantiles import FloatArray
 
@@ -103,12 +103,13 @@ class Source:
 
 @dataclass(frozen=True)
 class RouteWorld:
-    """A route: its main source, what it does when a first stage's shape is asked for, and when it streams."""
+    """A route: its main source, what it does for a first stage's shape and when it streams, and when it is down."""
 
     main: Source
     firsts: Mapping[Shape, Source] = field(default_factory=dict)
     streamed: Source | None = None
     layers: tuple[Layer, ...] = ()
+    down: Outage | None = None
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def json_schema() -> dict[str, Any]:
     layer["anyOf"] = [{"required": layer.pop("required")}, {"required": ["from"]}]
     prompts = schema["properties"]["prompts"]
     prompts["items"] = {"anyOf": [{"type": "string", "minLength": 1}, prompts["items"]]}
-    _strip_titles(schema)
+    strip_titles(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "harness scenario",
@@ -58,16 +58,16 @@ def _one_or_many(value: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "anyOf": [*branches, {"type": "array", "minItems": 1, "items": items}]}
 
 
-def _strip_titles(node: object) -> None:
+def strip_titles(node: object) -> None:
     """Titles that only repeat the field's name are noise in an editor's hover, and defaults of `()` mislead."""
     if isinstance(node, dict):
         if isinstance(node.get("title"), str):
             node.pop("title")
         for value in node.values():
-            _strip_titles(value)
+            strip_titles(value)
     elif isinstance(node, list):
         for value in node:
-            _strip_titles(value)
+            strip_titles(value)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.drills.agreeing import agreements
+from tests.drills.agreeing import OUTAGE_S, Agreement, agreements
 
 
 def harness(*args: object, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
@@ -28,18 +28,27 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=17)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = agreements(
-            Path(folder), harness, jobs=options.jobs, scale=options.scale, seed=options.seed, timeout_s=3600
-        )  # type: ignore[arg-type]
-    print(
-        f"{options.jobs} jobs of each policy, drilled on the embedded API, against a simulation from a plain run of as "
-        "many. Goal: within 10 %.\n"
-    )
+        for broken in (False, True):
+            place = Path(folder) / ("broken" if broken else "whole")
+            place.mkdir()
+            found = agreements(
+                place, harness, jobs=options.jobs, broken=broken, scale=options.scale, seed=options.seed, timeout_s=3600
+            )  # type: ignore[arg-type]
+            under = f", the edge down for {OUTAGE_S} s of them" if broken else ""
+            print(
+                f"{options.jobs} jobs of each policy{under}, drilled on the embedded API, against a simulation from a "
+                "plain run of as many. Goal: within 10 %.\n"
+            )
+            _table(found)
+    return 0
+
+
+def _table(found: list[Agreement]) -> None:
     print("| policy | figure | drilled | simulated | error |\n|---|---|---|---|---|")
     for one in found:
         mark = " ✓" if abs(one.error) < 0.1 else ""
         print(f"| {one.policy} | {one.figure} | {one.live:.4f} | {one.simulated:.4f} | {one.error:+.1%}{mark} |")
-    return 0
+    print()
 
 
 if __name__ == "__main__":

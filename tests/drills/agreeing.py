@@ -6,6 +6,7 @@ retry, to hedge and to fall back from lies far from 60 s on either side, so that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ load: {{concurrency: 12}}
 budget: {{usd: 5000}}
 """
 
+RATE = 24 / 60  # jobs a second
 POLICIES = """
 load: {rate: 24/1m, arrivals: poisson}
 routes: {edge: {}, backup: {same_as: edge}}
@@ -48,6 +50,18 @@ policies:
   - {name: bounded, retry: {max: 2, on: [5xx], base: 4s}}
   - {name: fallback, fallback: {route: backup, on: [error], after: 60s}}
   - {name: hedge, hedge: {after: 50s, max: 1}}
+"""
+
+# An outage begins with the job after the first third; in both worlds at the same second, for arrivals are constant.
+OUTAGE_S = 80
+BROKEN = """
+load: {{rate: 24/1m, arrivals: constant}}
+routes: {{edge: {{down: {{after: {after}s, lasts: {lasts}s}}}}, backup: {{same_as: edge}}}}
+policies:
+  - {{name: nothing}}
+  - {{name: naive, retry: {{max: 2, on: [error], pause: 0s}}}}
+  - {{name: bounded, retry: {{max: 4, on: [error], base: 8s, cap: 60s}}}}
+  - {{name: fallback, fallback: {{route: backup, on: [error]}}}}
 """
 
 
@@ -67,18 +81,30 @@ class Agreement:
 
 
 def agreements(
-    folder: Path, harness: Harness, *, jobs: int, scale: int = 80, seed: int = 5, timeout_s: float = 120
+    folder: Path,
+    harness: Harness,
+    *,
+    jobs: int,
+    broken: bool = False,
+    scale: int = 80,
+    seed: int = 5,
+    timeout_s: float = 120,
 ) -> list[Agreement]:
-    """Success share and cost a job of each policy. `jobs` in the plain run, and in the drill of each policy."""
+    """Success share and cost a job of each policy. `jobs` in the plain run, and in the drill of each policy.
+
+    `broken`: whether the edge goes down for `OUTAGE_S` under a third of the jobs, in the drill and in the simulation.
+    """
     scenario, policies = folder / "agreeing.yaml", folder / "policies.yaml"
     scenario.write_text(SCENARIO.format(jobs=jobs, scale=scale, seed=seed))
-    policies.write_text(POLICIES)
+    after_s = math.ceil(jobs / 3) / RATE
+    policies.write_text(BROKEN.format(after=after_s, lasts=OUTAGE_S) if broken else POLICIES)
     env = _salted(folder)
     run, drill = folder / "run", folder / "drill"
     told = harness("run", scenario, "--out", run, "--quiet", env=env, timeout=timeout_s)
     assert told.returncode == 0, told.stderr
+    breaking = ["--outage", f"{OUTAGE_S}s"] if broken else ["--no-break"]
     told = harness(
-        "drill", scenario, "--policies", policies, "--no-break", "--out", drill, "--quiet", env=env, timeout=timeout_s
+        "drill", scenario, "--policies", policies, *breaking, "--out", drill, "--quiet", env=env, timeout=timeout_s
     )
     assert told.returncode == 0, told.stderr
     return _compared(policies, run, msgspec.json.decode((drill / RESULT_FILE).read_bytes(), type=DrillResult))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.policies.laws import Exponential, Fixed
-from harness.policies.model import Layer, Limits, Load, Shape
+from harness.policies.model import Layer, Limits, Load, Outage, Shape
 from harness.policies.world import RouteWorld, Source, World
 from tests.policies.worlds import policy, route, tally, world
 
@@ -51,6 +53,53 @@ def test_retries_of_independent_failures_are_a_geometric_series() -> None:
     assert found.ends["image"] / MANY.jobs == pytest.approx(success, abs=near(success, MANY.jobs))
     assert found.sent / MANY.jobs == pytest.approx(success / 0.6, rel=0.02)
     assert found.usd == found.ends["image"]  # a failure is not billed
+
+
+TEN_APART = Load(rate=0.1, arrivals="constant", jobs=100)  # at 0, 10, … 990 s
+DOWN = {"after": 300.0, "lasts": 200.0}
+
+
+def down(**more: Any) -> World:
+    """Generations of 25 s, nobody there from 300 s to 500 s, and `b` that is always there."""
+    return world(25.0, b=route(25.0), main=route(25.0, down=Outage.model_validate({**DOWN, **more})))
+
+
+def test_an_outage_takes_whoever_comes_meanwhile_and_cuts_who_is_under_way() -> None:
+    found = tally(policy(), down(), TEN_APART)
+    assert found.ends == {"image": 78, "5xx": 20, "cut": 2}  # those of 280 s and 290 s were under way
+    assert (found.sent, found.usd, found.orphans) == (100, 80.0, 2)
+    assert tally(policy(), down(cuts=False), TEN_APART).ends == {"image": 80, "5xx": 20}
+
+
+def test_a_fallback_saves_everybody_from_an_outage_and_pays_twice_for_what_was_under_way() -> None:
+    found = tally(policy(fallback={"route": "b", "on": ["error"]}), down(), TEN_APART)
+    assert found.ends == {"image": 100}
+    assert (found.fell_back, found.usd, found.duplicates, found.orphans) == (22, 102.0, 2, 2)
+    assert sorted(found.final_s)[-22:] == pytest.approx([26.0] * 20 + [35.0, 45.0])
+
+
+def test_retries_help_those_alone_whose_pauses_outlast_the_outage() -> None:
+    found = tally(policy(retry={"max": 2, "pause": 49.0, "on": ["5xx"]}), down(cuts=False), TEN_APART)
+    # tried at 0, 50 and 100 s from their beginning, each refused after 1 s: whoever came from 400 s on meets somebody
+    assert found.ends == {"image": 90, "5xx": 10}
+    assert found.sent == 80 + 10 * 3 + 5 * 3 + 5 * 2
+
+
+def test_a_route_that_hangs_is_met_by_whoever_loses_patience_first() -> None:
+    hangs = down(end="cut", answers_after=600.0, cuts=False)
+    assert tally(policy(timeout=60), hangs, TEN_APART).ends == {"image": 80, "timeout": 20}
+    assert max(tally(policy(), hangs, TEN_APART).final_s[:30]) == 25.0
+    main = replace(hangs.routes["main"], layers=(Layer(layer="edge", cap=100.0),))
+    capped = replace(hangs, routes={**hangs.routes, "main": main})
+    found = tally(policy(fallback={"route": "b", "on": ["cut"]}), capped, TEN_APART)
+    assert sorted(found.final_s)[-20:] == pytest.approx([125.0] * 20)
+
+
+def test_a_task_under_way_outlives_an_outage_and_is_found_by_the_first_poll_after_it() -> None:
+    found = tally(policy(**{"async": {"poll": 4}}), down(), TEN_APART)
+    assert found.ends == {"image": 80, "5xx": 20}
+    # begun at 280 s and 290 s, looked for every 4 s, and answered from 500 s on
+    assert sorted(found.final_s)[78:80] == pytest.approx([212.0, 220.0])
 
 
 def test_a_budget_keeps_retries_to_its_share_of_the_jobs() -> None:

@@ -106,6 +106,23 @@ def test_what_contradicts_itself_is_refused(policy: str, what: str) -> None:
     assert what in found[0]
 
 
+@pytest.mark.parametrize(
+    ("down", "what"),
+    [
+        ("{after: 100s, lasts: 60s}", "the last job begins at about 100 s, before that"),
+        ("{after: 10s, lasts: 60s, end: timeout}", "is no end that an outage makes"),
+        ("{after: 10s}", "lasts"),
+    ],
+)
+def test_an_outage_that_nobody_could_meet_or_that_is_none_is_refused(down: str, what: str) -> None:
+    text = f"load: {{rate: 6/1m, jobs: 10}}\nroutes:\n  a: {{down: {down}}}\npolicies: [{{name: it}}]\n"
+    with pytest.raises(ScenarioError) as caught:
+        parse_policies(text.encode(), "p.yaml")
+    (problem,) = caught.value.problems
+    assert problem.line == 3
+    assert what in problem.what
+
+
 def test_a_load_is_a_rate_or_a_concurrency_and_names_are_given_once() -> None:
     assert "the load is a rate or a concurrency" in problems("load: {jobs: 3}\npolicies: [{name: a}]")[0]
     assert "the load is a rate or" in problems("load: {rate: 1/m, concurrency: 2}\npolicies: [{name: a}]")[0]
