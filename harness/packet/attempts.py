@@ -147,7 +147,7 @@ def log_facts(words: tuple[LogWord, ...], narrow: Narrower) -> tuple[LogFact, ..
 
 
 def attempt_facts(attempt: Attempt, narrow: Narrower, *, end_known: bool = True) -> AttemptFacts:
-    """One attempt, narrowed. Where its end is not known the mark that stands for it is its beginning, and is left out."""
+    """One attempt, narrowed. Where its end is not known, what stands for that mark is its beginning: left out."""
     marks = marks_of(attempt.marks, narrow)
     headers = {name.lower(): value for name, value in attempt.headers.items()}
     cap_s = None if attempt.cap_ms is None else attempt.cap_ms / 1000

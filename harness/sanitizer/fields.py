@@ -28,6 +28,7 @@ _WRAPPED = re.compile(
     r"(?:&?[A-Za-z_][\w.<>\[\]]{0,30} ?= ?)?(?:(?:\[\])?[A-Za-z_][\w.:<>]{0,40}[(\[{] ?(?:\w{1,30}=)?|<<){0,3}"
     r"(?=\\{0,8}[\"'`])|\s{0,4}string\(\d+\) (?=\")"
 )
+_PORT = re.compile(r"\d{2,5}(?=[\s/\"',;)\]]|$)")
 _LOOKED_UP = re.compile(r"(?i)env|input|getpass|\.get\w*\(|lookup")  # what stands in it is a name, not the value
 _CALLED = re.compile(r"(?:[A-Z]\w{0,30}[(\[]){1,3}(?=[^\s\"'()\[\]]{3,200}[)\]])")
 _SCHEME = re.compile(
@@ -79,6 +80,8 @@ def fields(text: str, view: bytes) -> Iterator[Field]:
             if begin >= len(text):
                 continue
             separator = text[name_end:begin]
+            if "." in name and separator == ":" and _PORT.match(text, begin):
+                continue  # www.example.org:443 is a machine, and no organisation called 443 …
             if begin > line_end or line_end < 0:
                 line_end = text.find("\n", begin)
                 line_end = len(text) if line_end < 0 else line_end

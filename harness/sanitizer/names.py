@@ -147,7 +147,7 @@ EXACT: dict[str, str] = {
         path_translated script_filename document_root temp_dir tmpdir log_file logfile root_dir install_dir
         executable argv0 program_path oldpwd virtual_env config_file env_file cert_file key_file ca_file
         code_filepath pathname pathname_full source_file save_path output_path image_path upload_path"""),
-    **_each("path", "path file dir directory folder lineno_file script module_path location source"),
+    **_each("path", "path user_api_key_request_route file dir directory folder lineno_file script module_path location source"),
     **_each("url", """url uri href link request_uri request_url referer referrer origin base_url api_base endpoint
         target_url proxy https_proxy http_proxy all_proxy upstream_url image_link"""),
     **_each("drop:url", """callback callback_url callbackurl webhook webhook_url webhookurl notify_url notify_hook

@@ -22,6 +22,8 @@ def separator_of(text: str) -> str | None:
     lines = [line.rstrip("\r") for line in text[:100_000].split("\n")[: _LOOKED_AT + 1] if line.strip()]
     if len(lines) < 2:
         return None
+    if any(line.startswith("#Fields:") for line in lines[:20]):  # CloudFront, IIS
+        return "\t" if any("\t" in line for line in lines if line[0] != "#") else " "
     for separator in _SEPARATORS:
         names = lines[0].split(separator)
         if len(names) < 2 or len(set(names)) < len(names) or not all(_NAME.fullmatch(name) for name in names):
@@ -40,10 +42,12 @@ def _is_somebodys(name: str) -> bool:
 
 def table(text: str, separator: str, engine: Engine) -> str:
     """Every cell by its column; the first line and all that stands between cells stay."""
-    begun = re.search(r"\S", text)
+    begun = re.search(r"(?m)^#Fields:", text) or re.search(r"\S", text)
     end = text.find("\n", begun.start() if begun else 0)
     head, body = text[: end + 1], text[end + 1 :]
-    places = [Place(name.strip().strip('"')) for name in head.strip().split(separator)]
+    names = head.strip().split("\n")[-1]
+    found_names = names[8:].split() if names.startswith("#Fields:") else names.split(separator)
+    places = [Place(name.strip().strip('"')) for name in found_names]
     between = re.escape(separator)
     out, column = [head], 0
     for found in re.finditer(rf'("(?:[^"]|"")*+"(?={between}|\r?\n|$)|[^{between}\r\n]*)({between}|\r?\n|\r|$)', body):

@@ -200,6 +200,10 @@ class TextScan(HostScan, OpaqueScan):
             for line in patterns.ACCESS.finditer(view):
                 for found in patterns.ACCESS_ID.finditer(text, *line.span(1)):
                     self.pardons.append(found.span(1))
+        if "} " in text:
+            for line in patterns.CAPTURED.finditer(view):
+                for found in patterns.CAPTURED_ID.finditer(text, *line.span(1)):
+                    self.pardons.append(found.span(1))
         for found in patterns.SUM_LINE.finditer(text):
             self.pardons.append(found.span(1))
         self.pardons.sort()
