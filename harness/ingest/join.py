@@ -157,7 +157,9 @@ def _tie(table: pd.DataFrame, files: Rows, job: Rows, outer: int, inner: int) ->
         kinds = _kinds(table, lonely_a, lonely_b)
         skew = skew_of_strangers(start[lonely_a], kinds[0], start[lonely_b], kinds[1], step)
     if skew.offset_s is None:
-        return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
+        # The same jobs twice, and nobody can say which: counted once, as the outer log has them.
+        several = lonely_b if skew.rivals else none
+        return Tie(outer, inner, len(known), 0, several.size, skew), none.reshape(0, 2), several
     pairs, several = _nearest(table, lonely_a, lonely_b, skew, step)
     return Tie(outer, inner, len(known), len(pairs), several.size, skew), pairs, several
 

@@ -57,6 +57,7 @@ def test_jobs_at_a_steady_beat_are_not_joined_by_time() -> None:
     assert found.ties[0].skew.offset_s is None
     assert "equally well" in found.ties[0].skew.why
     assert found.ties[0].by_time == 0
+    assert found.ties[0].ambiguous == found.doubtful.sum() == 60  # of the backend's log: the same jobs once more
 
 
 def test_two_logs_of_different_hours_have_nothing_in_common() -> None:
