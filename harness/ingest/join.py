@@ -158,10 +158,26 @@ def _tie(table: pd.DataFrame, files: Rows, job: Rows, outer: int, inner: int) ->
         skew = skew_of_strangers(start[lonely_a], kinds[0], start[lonely_b], kinds[1], step)
     if skew.offset_s is None:
         # The same jobs twice, and nobody can say which: counted once, as the outer log has them.
-        several = lonely_b if skew.rivals else none
+        several = lonely_b if skew.rivals and not _alike(table, a, b) else none
         return Tie(outer, inner, len(known), 0, several.size, skew), none.reshape(0, 2), several
     pairs, several = _nearest(table, lonely_a, lonely_b, skew, step)
+    if _alike(table, a, b) and not _took_the_same(table, pairs):
+        skew = Skew(None, None, None, 0, "two machines side by side, or parts of one log, as far as can be seen")
+        return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
     return Tie(outer, inner, len(known), len(pairs), several.size, skew), pairs, several
+
+
+def _alike(table: pd.DataFrame, a: Rows, b: Rows) -> bool:
+    """Whether both logs are of one product on one side: one behind the other, side by side, or one log in two parts."""
+    return all(table[name].iloc[a[0]] == table[name].iloc[b[0]] for name in ("side", "writer"))
+
+
+def _took_the_same(table: pd.DataFrame, pairs: Rows) -> bool:
+    """Whether one stands behind the other: nearly every whole answer took both the same time, to a quarter second."""
+    took = table["duration_ms"].to_numpy(dtype=np.float64)
+    ends = _whole_end(table)
+    both = pairs[~np.isnan(ends[pairs[:, 0]]) & ~np.isnan(ends[pairs[:, 1]])]
+    return len(both) >= 5 and bool(np.mean(np.abs(took[both[:, 0]] - took[both[:, 1]]) <= 250) >= 0.9)
 
 
 def _known(job: Rows, a: Rows, b: Rows) -> Rows:
