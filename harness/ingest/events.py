@@ -15,9 +15,10 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.frame.schema import literal
-from harness.ingest.join import DEPTH, Joined
+from harness.ingest.join import DEPTH, Joined, Rows
 
 LEAST_IMAGE_BYTES = 20_000
 LEAST_LINK_BYTES = 64  # JSON with an address, or a number, in it
@@ -42,6 +43,7 @@ def rank(table: pd.DataFrame, joined: Joined) -> pd.DataFrame:
     depth = table["side"].map(DEPTH).fillna(1).to_numpy(dtype=np.int64)
     out = table["writer"].map(_OUTNESS).fillna(5).to_numpy(dtype=np.int64)
     ranks = (depth * 10 + out) * 1000 + table["file"].to_numpy(dtype=np.int64)
+    ranks = np.where(_later_tries(table, joined.job, depth * 10 + out), (depth * 10 + out) * 1000, ranks)
     job, kept = joined.job, ~joined.doubtful
     count = int(job.max()) + 1 if job.size else 0
     outermost = np.full(count, np.iinfo(np.int64).max)
@@ -61,6 +63,28 @@ def rank(table: pd.DataFrame, joined: Joined) -> pd.DataFrame:
         began_s=began[job],
     )
     return found[kept] if not kept.all() else found
+
+
+def _later_tries(table: pd.DataFrame, job: Rows, place: Rows) -> NDArray[np.bool_]:
+    """Records of one job and one place on the way, in several files, of which none lies over another: a job that was
+    tried again met another machine, or another part of the log. They are tries, not hops."""
+    if table["file"].nunique() < 2:
+        return np.zeros(len(table), dtype=bool)
+    took, step = (np.nan_to_num(table[name].to_numpy(dtype=np.float64)) for name in ("duration_ms", "started_step_s"))
+    start = table["started_at_s"].to_numpy(dtype=np.float64)
+    seen = pd.DataFrame(
+        {"job": job, "place": place, "writer": table["writer"].to_numpy(), "file": table["file"].to_numpy()}
+    ).assign(start=start, end=start + took / 1000, step=step)
+    keys = ["job", "place", "writer"]
+    mixed = seen.groupby(keys, sort=False)["file"].transform("nunique") > 1
+    found = np.zeros(len(table), dtype=bool)
+    some = seen[mixed].sort_values([*keys, "start"], kind="stable")
+    if some.empty:
+        return found
+    before = some.groupby(keys, sort=False)[["end", "step"]].shift()
+    some["over"] = (some["start"] < before["end"] - before["step"] - some["step"]) | some["start"].isna()
+    found[some.index[~some.groupby(keys, sort=False)["over"].transform("any")]] = True
+    return found
 
 
 def write_events(ranked: pd.DataFrame, run_id: str, events: Path, backend: Path) -> int:
@@ -154,7 +178,8 @@ FROM sighted WHERE tells AND tries = 1
 UNION ALL BY NAME
 SELECT job, list({_TRY} ORDER BY started_at_s, line) AS made,
     list({_LAST} ORDER BY started_at_s, line)[-1] AS last_try, sum(cost_usd) AS cost_usd,
-    bool_or(coalesce(stream, 0) = 1) AS stream, min(file)::INT AS file, min(line)::BIGINT AS line,
+    bool_or(coalesce(stream, 0) = 1) AS stream,
+    list(file ORDER BY file, line)[1]::INT AS file, list(line ORDER BY file, line)[1]::BIGINT AS line,
     {", ".join(f"any_value({name} ORDER BY started_at_s) AS {name}" for name in _ANY)},
     {", ".join(f"list({sql} ORDER BY started_at_s, line)[-1] AS {name}" for name, sql in _LATEST.items())}
 FROM sighted WHERE tells AND tries > 1 GROUP BY job

@@ -107,6 +107,9 @@ def _by_ids(table: pd.DataFrame, files: Rows) -> Rows:
 def _repeated(table: pd.DataFrame, told: pd.DataFrame) -> set[int]:
     """Codes of values that one log has for several jobs. A trace has them as soon as two of its records lie over each
     other, or one comes after a whole answer: tries of a job do neither."""
+    told = told[
+        told.duplicated(["code", "file"], keep=False)
+    ]  # nearly all ids are one record's, and sorting takes time
     row = told["row"].to_numpy(dtype=np.int64)
     begun = table["started_at_s"].to_numpy(dtype=np.float64)[row]
     took, step = (
@@ -145,6 +148,10 @@ def _tie(table: pd.DataFrame, files: Rows, job: Rows, outer: int, inner: int) ->
     step = float(np.nanmax([*table["started_step_s"].to_numpy()[a], *table["started_step_s"].to_numpy()[b], 0.0]))
     known = _known(job, a, b)
     skew: Skew | None = None
+    if len(known) and _alike(table, a, b) and not _over_each_other(table, known):
+        # What such logs share are tries of one job that met the one and then the other.
+        skew = Skew(0.0, None, None, len(known), "parts of one log, or machines side by side: taken for one clock")
+        return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
     if len(known):
         ends = _whole_end(table)
         one, two = known[:, 0], known[:, 1]
@@ -170,6 +177,16 @@ def _tie(table: pd.DataFrame, files: Rows, job: Rows, outer: int, inner: int) ->
 def _alike(table: pd.DataFrame, a: Rows, b: Rows) -> bool:
     """Whether both logs are of one product on one side: one behind the other, side by side, or one log in two parts."""
     return all(table[name].iloc[a[0]] == table[name].iloc[b[0]] for name in ("side", "writer"))
+
+
+def _over_each_other(table: pd.DataFrame, pairs: Rows) -> bool:
+    """Whether most pairs were under way at one time by their own clocks: one behind the other, and not a later try."""
+    start, step = (table[name].to_numpy(dtype=np.float64) for name in ("started_at_s", "started_step_s"))
+    end = start + np.nan_to_num(table["duration_ms"].to_numpy(dtype=np.float64)) / 1000
+    one, two = pairs[:, 0], pairs[:, 1]
+    slack = np.nan_to_num(step[one]) + np.nan_to_num(step[two])
+    apart = (start[two] >= end[one] - slack) | (start[one] >= end[two] - slack)
+    return bool(np.mean(apart) < 0.5)
 
 
 def _took_the_same(table: pd.DataFrame, pairs: Rows) -> bool:

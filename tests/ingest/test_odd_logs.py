@@ -55,6 +55,31 @@ def test_several_jobs_under_one_trace_or_one_constant_are_no_retries(
     assert [event.retry_count for event in events] == ([len(rows) - 1] if jobs == 1 else [0] * jobs)
 
 
+def test_a_try_in_the_next_part_of_a_log_is_a_try_and_no_proof(tmp_path: Path) -> None:
+    for name, code, minute, more in (("access.log.1", 499, 1, 5), ("access.log", 200, 30, 7)):
+        rows = [
+            ASKED.format(
+                minute + number,
+                40,
+                "POST",
+                PATH,
+                code if number == 0 else 200,
+                2_000_000,
+                "20.0",
+                f" uht=1 crid=job-{number if number == 0 else number + more * 100:06d}",
+            )
+            for number in range(6)
+        ]
+        (tmp_path / name).write_text("".join(rows))  # fmt: skip
+    found = take_in([tmp_path / "access.log.1", tmp_path / "access.log"], tmp_path / "run")
+    assert (found.jobs, found.ties[0].joined_by_id, found.ties[0].skew_s) == (11, 1, 0.0)
+    events, _ = read_events(tmp_path / "run" / "events.jsonl")
+    (again,) = [event for event in events if event.retry_count]
+    assert (again.job_id, again.outcome, [one.http_status for one in again.attempts]) == ("1:1", "image", [None, 200])
+    assert len({event.job_id for event in events}) == 11
+    assert (tmp_path / "run" / "backend.jsonl").read_text() == ""
+
+
 SAID = """
 side: client
 writer: app
