@@ -80,8 +80,8 @@ _SAID: dict[str, str] = {
 }
 
 
-def headline(counts: Mapping[str, int], jobs: int) -> VerdictName:
-    """The verdict that names the run."""
+def headline(counts: Mapping[str, int], jobs: int, unexplained: int = 0) -> VerdictName:
+    """The verdict that names the run. `unexplained`: jobs that failed, and nothing shows why."""
     if not jobs:
         return "undetermined"
     for name in BLOCKS_EVERYTHING:
@@ -90,6 +90,8 @@ def headline(counts: Mapping[str, int], jobs: int) -> VerdictName:
     for name in BY_HARM:
         if counts.get(name, 0) >= max(1, WORTH_A_HEADLINE * jobs):
             return name
+    if unexplained >= max(1, WORTH_A_HEADLINE * jobs):
+        return "undetermined"
     return "ok" if counts.get("ok", 0) * 2 > jobs else "undetermined"
 
 
@@ -98,10 +100,14 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
     total = len(case.jobs)
     if not total:
         return "Nothing was measured."
+    well = int((verdicts.table["verdict"] == "ok").sum())
     if name == "ok":
-        well = int((verdicts.table["verdict"] == "ok").sum())
         return f"All is well: {well} of {total} jobs completed without anything to explain."
     here = [finding for finding in findings if finding.verdict == name]
+    if name == "undetermined" and well:
+        return (
+            f"{well} of {total} jobs went well; what the others met is not shown, and each says what would settle it."
+        )
     if name == "undetermined" or not here:
         return "The evidence does not show what happened; each job says what would settle it."
     top = max(here, key=lambda finding: finding.jobs)

@@ -123,7 +123,9 @@ def judge(
     counted = verdicts.table["verdict"].value_counts()
     counts = {str(name): int(count) for name, count in counted.items() if count}
     findings = tuple(finding for audit in AUDITS for finding in _findings(case, audit, by_audit, verdicts))
-    name = headline(counts, len(jobs))
+    failed = ~case.is_in("outcome", "cancelled", "unknown")
+    unexplained = int((failed & (verdicts.table["verdict"] == "undetermined").to_numpy(dtype=bool)).sum())
+    name = headline(counts, len(jobs), unexplained)
     # What names the run comes first, then what holds, then what was looked for and not found.
     findings = tuple(sorted(findings, key=lambda one: (one.verdict != name, one.verdict is None)))
     return (
