@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -181,3 +182,14 @@ def test_no_file_names_a_machine_path_or_a_registry() -> None:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         assert not [word for word in forbidden if word in text], name
+
+
+def test_nobody_is_told_to_install_us_from_an_index_where_others_own_the_name() -> None:
+    told = [
+        *PACKAGE.rglob("*.py"),
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "scenarios").glob("*.yaml"),
+    ]
+    wrong = re.compile(r"install \S*(?:image-latency-harness|\bharness)\[")
+    assert [path.name for path in told if wrong.search(path.read_text(encoding="utf-8"))] == []

@@ -133,7 +133,7 @@ def _lowest(product: str, layer: str, uses: Iterable[Use]) -> tuple[tuple[Cap, .
         for kind in setting.kinds if setting else ():
             caps.append(
                 Cap(layer=layer, product=product, kind=kind, cap_s=least.value_s, setting=name, place=least.place,
-                    default=least.default)
+                    default=least.default, known=least.known)
             )  # fmt: skip
     return tuple(caps), notes
 

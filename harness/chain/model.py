@@ -25,6 +25,7 @@ class Cap:
     setting: str | None = None
     place: str | None = None  # file:line of the configuration that it was read from
     default: bool = False  # nobody set it: the product's own default, from the catalog
+    known: bool = True  # false: it is set, by a variable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,28 +1,52 @@
-"""Apache: directives and nested sections. A worker's own ``timeout=`` comes first, then ProxyTimeout, then Timeout."""
+"""Apache: directives and nested sections. A worker's own ``timeout=`` comes first, then ProxyTimeout, then Timeout.
+
+A worker's settings may stand at its ProxyPass, at its BalancerMember, or in the <Proxy> section of its address. The
+``timeout=`` of a balancer itself is another thing: how long to wait for a free worker.
+"""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 
 from harness.chain.durations import APACHE
-from harness.chain.reading import MAX_DEPTH, Env, Node, Use, found_in
+from harness.chain.reading import MAX_DEPTH, Env, Found, Node, Use, every, found_in, found_or_unknown
+from harness.chain.settings import known_of
 from harness.chain.sources import Source, Sources
 
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|\S+')
 _PLAIN = {"timeout": "Timeout", "proxytimeout": "ProxyTimeout"}
 _WORKER = {"timeout": "timeout=", "connectiontimeout": "connectiontimeout="}
-_PASSES = frozenset({"proxypass", "proxypassmatch", "balancermember"})
+_PASSES = frozenset({"proxypass", "proxypassmatch"})
+_TESTS = frozenset({"<ifmodule", "<ifdefine", "<ifversion", "<iffile", "<ifdirective", "<ifsection"})
+_WAITS = ("timeout=", "ProxyTimeout", "Timeout")
+_ADDRESS = re.compile(r"(?:balancer|https?|h2c?|fcgi|scgi|uwsgi|ajp|wss?|unix):[^\s|]*", re.IGNORECASE)
+_BALANCER = re.compile(r"balancer://[^/\s]+", re.IGNORECASE)
 
 
 def read(sources: Sources) -> list[Use]:
-    """The places that pass requests on: ProxyPass, members of a balancer, rewrites and handlers that lead to a proxy.
+    """The places that pass requests on: ProxyPass, rewrites and handlers that lead to a proxy, and members of balancers
+    that nothing here leads to.
 
     Raises:
         UsageProblem: it is not Apache's.
     """
+    nodes = _flat(_nodes(sources, sources.main))
+    workers = _Workers(nodes, sources)
     uses: list[Use] = []
-    _walk(_nodes(sources, sources.main), {}, uses)
+    _walk(nodes, {}, uses, workers)
+    if len({_wait(use.settings) for use in uses}) > 1 and len({use.applies[0] for use in uses}) > 1:
+        sources.notes.append(f"{sources.main.label}: how long an answer is waited for differs by place; see FILE:LINE")
     return uses
+
+
+def _wait(env: Mapping[str, Found]) -> float:
+    """How long an answer is waited for; infinite where that is switched off, or not known."""
+    found = next((env[name] for name in _WAITS if name in env), None)
+    known = known_of("apache", "ProxyTimeout") if found is None else None
+    value = known.default_s if known is not None else found.value_s if found is not None else None
+    return value or math.inf
 
 
 def _nodes(sources: Sources, source: Source) -> list[Node]:
@@ -39,7 +63,8 @@ def _nodes(sources: Sources, source: Source) -> list[Node]:
         elif text.startswith("<"):
             if not text.endswith(">") or len(open_) >= MAX_DEPTH:
                 raise source.problem(line, "not Apache's syntax: a section starts with <Name …>")
-            node = Node((text[1:].split()[0].rstrip(">").lower() if text[1:].split() else "",), source, line)
+            inside = [word.strip("\"'") for word in _WORD.findall(text[1:-1])] or [""]
+            node = Node((inside[0].lower(), *inside[1:]), source, line)
             here.append(node)
             open_.append(node)
         elif words[0].lower() in ("include", "includeoptional") and len(words) > 1:
@@ -70,23 +95,98 @@ def _lines(text: str) -> list[tuple[int, str]]:
     return lines
 
 
-def _walk(nodes: list[Node], outer: Env, uses: list[Use]) -> None:
+def _flat(nodes: list[Node]) -> list[Node]:
+    """What stands under a condition as if it were met; under a negated one it stays for itself."""
+    out: list[Node] = []
+    for node in nodes:
+        inner = _flat(node.children)
+        if f"<{node.name}" in _TESTS and len(node.words) > 1 and not node.words[1].startswith("!"):
+            out += inner
+        else:
+            out.append(Node(node.words, node.source, node.line, inner))
+    return out
+
+
+class _Workers:
+    """What is set for addresses, wherever it stands: sections of them, ProxySet, and the members of balancers."""
+
+    def __init__(self, nodes: list[Node], sources: Sources) -> None:
+        self.notes = sources.notes
+        self.by_address: dict[str, Env] = {}
+        self.members: dict[str, list[Env]] = {}
+        self.led_to: set[str] = set()
+        for node in every(nodes):
+            if node.name == "proxy" and len(node.words) > 1:
+                self._section(node)
+            elif node.name == "proxyset" and len(node.words) > 1 and _ADDRESS.match(node.words[1]):
+                self._set(node.words[1], self.settings(node))
+            elif node.name == "balancermember" and len(node.words) > 1 and _BALANCER.match(node.words[1]):
+                self.members.setdefault(_plain(node.words[1]), []).append(self.settings(node))
+            elif _passes(node):
+                self.led_to |= {_plain(found) for found in _BALANCER.findall(" ".join(node.words))}
+
+    def _section(self, node: Node) -> None:
+        address = node.words[1]
+        self._set(address, self.settings(node))
+        for inner in node.children:
+            if inner.name == "proxyset":
+                self._set(address, self.settings(inner))
+            elif inner.name == "balancermember" and _BALANCER.match(address):
+                self.members.setdefault(_plain(address), []).append(self.settings(inner))
+
+    def _set(self, address: str, found: Env) -> None:
+        if not _BALANCER.match(address):
+            self.by_address.setdefault(_plain(address), {}).update(found)
+
+    def settings(self, node: Node) -> Env:
+        """What a line sets for a worker."""
+        found: Env = {}
+        for word in node.words[1:]:
+            key, _, value = word.partition("=")
+            if key.lower() in _WORKER and value:
+                found[_WORKER[key.lower()]] = found_or_unknown(node, value, "${", APACHE, self.notes)
+        return found
+
+    def of(self, node: Node, env: Env) -> Env:
+        """The settings in force where a request is passed on; of several members, those that wait least."""
+        text = " ".join(node.words)
+        balancer = _BALANCER.search(text)
+        if balancer is not None and node.name != "balancermember":
+            members = self.members.get(_plain(balancer[0]))
+            if members is None:
+                here = node.source.at(node.line)
+                self.notes.append(
+                    f"{here}: the members of this balancer are not here; they may have timeouts of their own"
+                )
+            return min(({**env, **member} for member in members or [{}]), key=_wait)
+        address = _ADDRESS.search(text)
+        section = {} if address is None else self.by_address.get(_plain(address[0]), {})
+        return {**env, **self.settings(node), **section}
+
+
+def _plain(address: str) -> str:
+    return address.rstrip("/").lower()
+
+
+def _walk(nodes: list[Node], outer: Env, uses: list[Use], workers: _Workers, inside: str = "") -> None:
     env: Env = dict(outer)
     for node in nodes:
         if node.name in _PLAIN and len(node.words) > 1:
-            env[_PLAIN[node.name]] = found_in(node, node.words[1], APACHE, zero_is_off=True)
-        elif node.name == "proxyset":
-            env |= _worker(node)
+            env[_PLAIN[node.name]] = found_or_unknown(node, node.words[1], "${", APACHE, workers.notes)
         elif node.name == "requestreadtimeout":
             body = next((word for word in node.words if word.lower().startswith("body=")), None)
             if body is not None:
                 first = re.split(r"[-,]", body[5:])[0]
                 env["RequestReadTimeout"] = found_in(node, first, APACHE, zero_is_off=True)
     for node in nodes:
-        if _passes(node):
-            inside = {**env, **_worker(node)}
-            uses.append(Use(node.source.at(node.line), inside, _applies(inside)))
-        _walk(node.children, env, uses)
+        alone = node.name == "balancermember" and len(node.words) > 1
+        if alone:
+            balancer = _BALANCER.match(node.words[1])
+            alone = _plain(balancer[0] if balancer else inside) not in workers.led_to
+        if alone or _passes(node):
+            found = workers.of(node, env)
+            uses.append(Use(node.source.at(node.line), found, _applies(found)))
+        _walk(node.children, env, uses, workers, node.words[1] if node.name == "proxy" and len(node.words) > 1 else "")
 
 
 def _passes(node: Node) -> bool:
@@ -97,16 +197,7 @@ def _passes(node: Node) -> bool:
     return node.name == "sethandler" and len(node.words) > 1 and node.words[1].startswith("proxy:")
 
 
-def _worker(node: Node) -> Env:
-    found: Env = {}
-    for word in node.words[1:]:
-        key, _, value = word.partition("=")
-        if key.lower() in _WORKER and value:
-            found[_WORKER[key.lower()]] = found_in(node, value, APACHE, zero_is_off=True)
-    return found
-
-
 def _applies(env: Env) -> tuple[str, ...]:
     """The one that counts of the three, and what counts beside it."""
-    first = next((name for name in ("timeout=", "ProxyTimeout", "Timeout") if name in env), "ProxyTimeout")
+    first = next((name for name in _WAITS if name in env), "ProxyTimeout")
     return (first, "connectiontimeout=", "RequestReadTimeout")

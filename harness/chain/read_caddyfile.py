@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.chain.caddy_words import Token, tokens
 from harness.chain.durations import GO
-from harness.chain.reading import MAX_DEPTH, Env, Found, Node, Use, every, found_in
+from harness.chain.reading import MAX_DEPTH, Env, Found, Node, Use, every, found_or_unknown
 from harness.chain.sources import Source, Sources
 
 _MAX_NODES = 100_000
@@ -26,7 +26,11 @@ def read(sources: Sources) -> list[Use]:
         if not node.words:  # the block of global options has no name
             for inner in every(node.children):
                 if inner.name == "timeouts":
-                    servers |= _settings(inner.children, SERVERS, sources)
+                    told = _settings(inner.children, SERVERS, sources)
+                    if any(servers[name].value_s != one.value_s for name, one in told.items() if name in servers):
+                        place = inner.source.at(inner.line)
+                        sources.notes.append(f"{place}: servers have different timeouts; the lowest of all counts here")
+                    servers |= {name: _least(servers.get(name), one) for name, one in told.items()}
     uses: list[Use] = []
     for node in every(nodes):
         if node.name in _PROXIES:
@@ -40,17 +44,19 @@ def read(sources: Sources) -> list[Use]:
     return uses
 
 
+def _least(before: Found | None, now: Found) -> Found:
+    """Servers are told apart by their addresses, which are not kept: the lowest of all counts."""
+    if before is None or before.value_s is None or (now.value_s is not None and now.value_s < before.value_s):
+        return now
+    return before
+
+
 def _settings(nodes: list[Node], names: tuple[str, ...], sources: Sources) -> Env:
     found: Env = {}
     for node in nodes:
         if node.name not in names or len(node.words) < 2:
             continue
-        if "{" in node.words[1]:
-            place = node.source.at(node.line)
-            sources.notes.append(f"{place}: {node.name} comes from a variable; its value is not known here")
-            found[node.name] = Found(None, place)
-        else:
-            found[node.name] = found_in(node, node.words[1], GO, zero_is_off=True, joined=True)
+        found[node.name] = found_or_unknown(node, node.words[1], "{", GO, sources.notes)
     return found
 
 

@@ -65,6 +65,9 @@ def _walk(source: Source, here: Tree, outer: Env, clusters: dict[str, tuple[Env,
     common = here.get("common_http_protocol_options")
     if common is not None:
         env |= _taken(source, common, {"max_stream_duration": "max_stream_duration"})
+    retry = here.get("retry_policy")
+    if retry is not None and "routes" in here.fields:  # of a virtual host: for its routes that have none themselves
+        env |= _taken(source, retry, {"per_try_timeout": "per_try_timeout"})
     action = here.get("route")
     if action is not None and any(name in action.fields for name in _TARGETS):
         uses.append(_use(source, action, env, clusters))
@@ -76,6 +79,7 @@ def _use(source: Source, action: Tree, env: Env, clusters: dict[str, tuple[Env, 
     inside = env | _taken(source, action, {"timeout": "route.timeout", "idle_timeout": "route.idle_timeout"})
     retry = action.get("retry_policy")
     if retry is not None:
+        inside.pop("per_try_timeout", None)
         inside |= _taken(source, retry, {"per_try_timeout": "per_try_timeout"})
     longest = action.get("max_stream_duration")
     if longest is not None:

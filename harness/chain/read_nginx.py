@@ -30,7 +30,7 @@ def _nodes(sources: Sources, source: Source) -> list[Node]:
         import crossplane
     except ImportError:
         raise UsageProblem(
-            "nginx's configuration is read by the library crossplane: install image-latency-harness[config]"
+            "nginx's configuration is read by the library crossplane: pip install -e '.[config]'"
         ) from None
     try:
         payload = crossplane.parse(

@@ -16,11 +16,12 @@ MAX_DEPTH = 60
 
 @dataclass(frozen=True)
 class Found:
-    """A timeout as it was set. `value_s` null: it was switched off."""
+    """A timeout as it was set. `value_s` null: it was switched off, or is not `known`: it comes from a variable."""
 
     value_s: float | None
     place: str | None
     default: bool = False
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,19 @@ def found_in(node: Node, text: str, units: Mapping[str, float], *, zero_is_off: 
         name = node.words[0] if len(node.words[0]) <= 40 else "this timeout"
         raise node.source.problem(node.line, f"{name}: the value is no time in this product's units") from None
     return Found(None if zero_is_off and value == 0 else value, node.source.at(node.line))
+
+
+def found_or_unknown(node: Node, text: str, mark: str, units: Mapping[str, float], notes: list[str]) -> Found:
+    """The same where the value may hold a variable, which `mark` gives away: then it is not known, and that is noted.
+
+    Raises:
+        UsageProblem: it is neither.
+    """
+    if mark not in text:
+        return found_in(node, text, units, zero_is_off=True, joined="ns" in units)
+    place = node.source.at(node.line)
+    notes.append(f"{place}: {node.name} comes from a variable; its value is not known here")
+    return Found(None, place, known=False)
 
 
 def every(nodes: Sequence[Node]) -> Iterator[Node]:

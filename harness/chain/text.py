@@ -40,7 +40,8 @@ def cap_lines(caps: Sequence[Cap]) -> Iterator[str]:
         for value_of in dict.fromkeys((cap.setting, cap.cap_s) for cap in theirs):
             same = [cap for cap in theirs if (cap.setting, cap.cap_s) == value_of]
             kinds = ", ".join(words(cap.kind) for cap in same)
-            value = "no cap" if same[0].cap_s is None else f"{same[0].cap_s:g} s"
+            none = "no cap" if same[0].known else "not known"
+            value = none if same[0].cap_s is None else f"{same[0].cap_s:g} s"
             origin = "the product's default; nobody set it" if same[0].default else same[0].place
             yield f"    {value_of[0] or 'cap'} {value} [{kinds}]{f'  {origin}' if origin else ''}"
 

@@ -32,7 +32,7 @@ def command(at_once: str, tls: bool | None, plain: bool, keep: bool, form: str) 
     counts = _counts(at_once)
     secure = can_certify() if tls is None else tls
     if tls is None and not secure:
-        print("TLS is left out: it needs pip install 'image-latency-harness[selftest]'", file=sys.stderr)
+        print("TLS is left out: it needs pip install -e '.[selftest]'", file=sys.stderr)
     if not plain and not secure:
         raise UsageProblem("--no-plain leaves nothing to test without TLS: leave it out, or give --tls")
     proof = run_suite(counts, plain=plain, tls=secure, said=lambda line: print(line, file=sys.stderr))

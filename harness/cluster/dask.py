@@ -46,7 +46,7 @@ class Scheduler:
             from distributed import Client
         except ImportError:
             raise UsageProblem(
-                "--dask needs dask.distributed, which is not installed: pip install 'harness[cluster]', here and "
+                "--dask needs dask.distributed, which is not installed: pip install -e '.[cluster]', here and "
                 "where the workers run"
             ) from None
         # What it logs of lost connections is said in our own words.
@@ -91,7 +91,7 @@ class Scheduler:
             reply: Reply = (await self._client.run(function, *args, workers=[address]))[address]
         except ImportError as error:
             raise UsageProblem(
-                f"a worker cannot import {error.name or 'harness'}: install harness[cluster] where it runs, in the "
+                f"a worker cannot import {error.name or 'harness'}: pip install -e '.[cluster]' where it runs, in the "
                 "same version"
             ) from None
         except Exception as error:

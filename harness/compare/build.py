@@ -98,21 +98,26 @@ def overall(
     faster = sum(row.verdict == "faster" for row in cells)
     undecided = len({row.cell for row in (*cells, *judged) if row.verdict == "inconclusive"})
     silent = len(tails) - len(judged)
-    thin = f" The p90 cannot be judged in {silent} of {len(tails)} cells: too few jobs." if silent else ""
+    beside = f" The p90 cannot be judged in {silent} of {len(tails)} cells: too few jobs." if silent else ""
     if failures.more:
         reasons.append(
             f"{failures.failed_b} of {failures.judged_b} jobs failed, "
             f"where in A {failures.failed_a} of {failures.judged_a} did"
         )
+    elif failures.failed_b * failures.judged_a > failures.failed_a * failures.judged_b:
+        beside = (
+            f" More jobs failed in B ({failures.failed_b} of {failures.judged_b}, in A {failures.failed_a} of "
+            f"{failures.judged_a}), which may be chance.{beside}"
+        )
     if reasons:
-        return "worse", f"B is worse: {'; '.join(reasons)}.{thin}"
+        return "worse", f"B is worse: {'; '.join(reasons)}.{beside}"
     also = f"; faster in {faster}" if faster else ""
     if undecided:
         return (
             "inconclusive",
-            f"Inconclusive in {undecided} of {len(cells)} cells; no cell is shown slower{also}.{thin}",
+            f"Inconclusive in {undecided} of {len(cells)} cells; no cell is shown slower{also}.{beside}",
         )
-    return "no_worse", f"B is no worse: no cell of {len(cells)} is slower by {100 * min_effect:g} %{also}.{thin}"
+    return "no_worse", f"B is no worse: no cell of {len(cells)} is slower by {100 * min_effect:g} %{also}.{beside}"
 
 
 def _effects(pair: CellPair, metric: str, min_effect: float) -> tuple[Effect, ...]:

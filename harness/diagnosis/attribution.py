@@ -135,14 +135,14 @@ def _own_cap(one: Evidence) -> Attribution | None:
         cap_kind=one.own_cap,
         cut_at_ms=None if never_sent else one.ended_at_ms,
         first_move=f"raise {setting}",
-        evidence=(EvidenceRow(fact=f"{ours} of {one.own_cap_s:g} s fired; the other side had not answered"),),
+        evidence=(EvidenceRow(fact=f"{ours} of {one.own_cap_s:g} s fired; the answer was not whole by then"),),
         settle="the backend's record for this job's id: is it running, or did it finish?",
     )
 
 
 def _reframed(one: Evidence, chain: tuple[LayerCap, ...], catalog: tuple[Layer, ...]) -> Attribution | None:
     """A success that is short: a cap of the declared chain may have cut it, and its framing been mended on the way."""
-    if one.bytes_down == 0 or not chain:
+    if one.bytes_down == 0 or not chain or not one.may_be_short:
         return None
     found = weigh(one, Scene(chain, (), catalog))
     if found.grade == "undetermined":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.chain.model import Cap, declared
+from harness.chain.model import OURS, Cap, declared
 from harness.diagnosis.cap_clocks import Jobs, load_jobs
 from harness.errors import UsageProblem
 from harness.stats.beyond import Beyond, share_beyond
@@ -80,7 +80,10 @@ def _rows(
     jobs: Jobs, route: str, caps: tuple[Cap, ...], asked: Mapping[tuple[str, str], float], times_of: str | None
 ) -> Iterator[CapShare]:
     where = jobs.on(route)
-    by_layer = jobs.verdicts.table["layer"].astype(object).to_numpy()
+    by_layer, settings, products = (
+        jobs.verdicts.table[name].astype(object).to_numpy() for name in ("layer", "setting", "product")
+    )
+    ours = np.where(products == "harness", settings, "")  # the client's caps are told apart by their settings
     if times_of is not None:
         shapes = jobs.shapes()
         wanted = jobs.on(times_of) & np.isin(shapes, np.unique(shapes[where]))
@@ -98,7 +101,7 @@ def _rows(
             kind=cap.kind,
             cap_s=cap.cap_s,
             now=None if cap.cap_s is None else share_beyond(clock.times, clock.censored, cap.cap_s),
-            seen=int(np.count_nonzero(where & (by_layer == cap.layer))),
+            seen=int(np.count_nonzero(where & (ours == cap.setting if cap.layer == OURS else by_layer == cap.layer))),
             proposed_s=proposed,
             proposed=None if proposed is None else share_beyond(clock.times, clock.censored, proposed),
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from harness.diagnosis.audit import Audit, Explain, Row
 from harness.diagnosis.case import Case, Mask
@@ -23,15 +26,21 @@ def expected_tokens(case: Case) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         model, quality, size = (case.jobs[name].iloc[row] for name in ("model", "quality", "size"))
         tokens = image_tokens(model, quality, size) if isinstance(quality, str) and isinstance(size, str) else None
         known[shape] = np.nan if tokens is None else float(tokens)
-    return np.asarray(known[shapes] * case.number("n"), dtype=np.float64)
+    return np.asarray(known[shapes] * _made(case.number("n"), case.number("image_count")), dtype=np.float64)
+
+
+def _made(asked: npt.ArrayLike, came: npt.ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The images that tokens were spent on. Fewer than asked for is no lower quality."""
+    wanted, got = np.asarray(asked, dtype=np.float64), np.asarray(came, dtype=np.float64)
+    return np.where(got > 0, np.minimum(wanted, got), wanted)
 
 
 def _differs(case: Case, asked: str, got: str) -> Mask:
-    """Rows where both are words, and other ones than asked for; ``auto`` asks for nothing."""
+    """Rows where both are words, and other ones than asked for; ``auto`` asks for nothing, and says nothing."""
     a, b = case.jobs[asked].cat, case.jobs[got].cat
     asked_words, got_words = [*a.categories, None], [*b.categories, None]  # code -1 is the last
     table = np.array(
-        [[x not in (None, "auto", y) and y is not None for y in got_words] for x in asked_words], dtype=bool
+        [[x not in (None, "auto", y) and y not in (None, "auto") for y in got_words] for x in asked_words], dtype=bool
     )
     return np.asarray(table[a.codes.to_numpy(), b.codes.to_numpy()], dtype=bool)
 
@@ -56,10 +65,12 @@ def _explain(verdict: VerdictName) -> Explain:
         if isinstance(row["image_problems"], str):
             facts.append(row["image_problems"])
         for asked, got in (("quality", "resolved_quality"), ("size", "resolved_size")):
-            if isinstance(row[got], str) and isinstance(row[asked], str) and row[asked] not in ("auto", row[got]):
+            told = isinstance(row[got], str) and isinstance(row[asked], str) and row[asked] != row[got]
+            if told and "auto" not in (row[asked], row[got]):
                 facts.append(f"{asked}: asked {row[asked]}, the answer says {row[got]}")
         tokens = image_tokens(row["model"], row["quality"], row["size"]) if _whole_shape(row) else None
-        expected, used = (np.nan if tokens is None else tokens * row["n"]), row["usage_output_tokens"]
+        made = _made(row["n"], row["image_count"])
+        expected, used = (np.nan if tokens is None else float(tokens * made)), row["usage_output_tokens"]
         if used < TOKEN_SHARE * expected:
             facts.append(f"{used:.0f} output tokens, where the asked shape takes {expected:.0f}")
         if isinstance(row["notes"], str):

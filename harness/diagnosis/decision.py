@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from harness.diagnosis.audit import Rows
 from harness.diagnosis.case import Case
+from harness.diagnosis.layer import NOT_CONFIGURABLE, Layer
 from harness.diagnosis.model import Decision, DecisionKind, VerdictName
 from harness.diagnosis.verdicts import Verdicts, plain
 
@@ -69,9 +72,12 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
     cut = table[table["verdict"] == "false_timeout"]
     alike = cut.groupby(["layer", "setting", "cap_s"], observed=True, dropna=False, sort=False).size()
     layer, setting, cap_s = (plain(part) for part in alike.index[int(alike.to_numpy().argmax())])
-    rows = np.flatnonzero((table["verdict"] == "false_timeout") & (table["layer"] == layer))
-    route = str(case.jobs["route"].iloc[rows[0]])
-    to_s, ground = _needed_s(case, rows)
+    most = table["verdict"] == "false_timeout"
+    for name, value in (("layer", layer), ("setting", setting), ("cap_s", cap_s)):
+        most &= table[name].isna() if value is None else table[name] == value
+    rows = np.flatnonzero(most)
+    route = str(case.jobs["route"].iloc[rows].value_counts().index[0])
+    to_s, ground = _needed_s(case, rows, plain(table["cap_kind"].iloc[rows[0]]))
     if setting is None:
         sought = f"the timeout of {layer} on route {route}"
         if cap_s:
@@ -83,6 +89,17 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
             from_s=cap_s,
             sentence=f"Find {sought}, and widen it alone.",
         )
+    entries = _entries(case, plain(table["product"].iloc[rows[0]]), setting)
+    before_work = {kind for one in entries for kind in one.kinds} or {plain(table["cap_kind"].iloc[rows[0]])}
+    if before_work <= {"connect", "request_read"}:
+        what = "reach what lies behind it" if "connect" in before_work else "get the whole request"
+        return Decision(
+            kind="none_justified",
+            route=route,
+            layer=layer,
+            sentence=f"Widen nothing: {layer} on route {route} could not {what} in time, and no image was begun. "
+            "Find out why first.",
+        )
     if cap_s and to_s <= cap_s:
         return Decision(
             kind="none_justified",
@@ -91,6 +108,14 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
             sentence=f"Widen nothing yet: {layer} waits {cap_s:g} s, and that is more than these shapes are known to "
             f"take ({ground}). Look the cut jobs up behind it first.",
         )
+    most_s = min((one.max_s for one in entries if one.max_s is not None), default=None)
+    fixed = bool(entries) and all(one.set_by is None or one.setting == NOT_CONFIGURABLE for one in entries)
+    if fixed or (most_s is not None and most_s < to_s):
+        return _around(case, rows, entries, Decision(
+            kind="move_to_async", route=route, layer=layer, setting=None if setting == NOT_CONFIGURABLE else setting,
+            sentence=f"{layer} on route {route} gives up{'' if cap_s is None else f' at {cap_s:g} s'}, and "
+            + ("nobody can change that" if fixed else f"{most_s:g} s is the most that {setting} can be set to"),
+        ))  # fmt: skip
     value = f"{'' if cap_s is None else f'from {cap_s:g} s '}to at least {to_s:g} s ({ground})"
     return Decision(
         kind="widen_timeout",
@@ -103,17 +128,37 @@ def _widen(case: Case, verdicts: Verdicts) -> Decision:
     )
 
 
-def _needed_s(case: Case, rows: Rows) -> tuple[float, str]:
-    """What the shapes that were cut take where they were not cut, with headroom, in round numbers."""
+def _entries(case: Case, product: str | None, setting: str) -> list[Layer]:
+    """What the catalog knows of a cap; several where nothing tells its settings apart."""
+    named = setting.split(" or ")
+    return [one for one in case.catalog if one.product == product and one.setting in named and one.is_cap]
+
+
+def _around(case: Case, rows: Rows, entries: Sequence[Layer], found: Decision) -> Decision:
+    """What helps where a cap cannot be widened: bytes where they reset it, else a job id."""
+    silence = all(one.bytes_reset_it == "yes" and "total" not in one.kinds for one in entries)
+    if silence and not case.jobs["stream"].iloc[rows].any():
+        step = "stream with partial images, so that bytes flow"
+        return msgspec.structs.replace(found, kind="turn_on_streaming", sentence=f"{found.sentence}: {step}.")
+    step = "hand back a job id and poll, or go around this layer"
+    return msgspec.structs.replace(found, sentence=f"{found.sentence}: {step}.")
+
+
+def _needed_s(case: Case, rows: Rows, kind: str | None) -> tuple[float, str]:
+    """What the shapes that were cut take where they were not cut, with headroom, in round numbers. Of a stream an idle
+    cap has to outlast the longest silence alone."""
+    streams = case.jobs["stream"].to_numpy(dtype=bool)
+    silence = kind == "idle" and bool(streams[rows].all())
     shapes = case.jobs.groupby(["quality", "size", "n"], observed=True, dropna=False, sort=False).ngroup().to_numpy()
-    same = case.answered & np.isin(shapes, shapes[rows])
+    same = case.answered & np.isin(shapes, shapes[rows]) & (streams | (not silence))
     direct = same & case.is_in("route", *(route.name for route in case.conditions.routes if route.direct))
     if direct.any():
         same = direct  # a slow gateway's delay is no reason to wait longer elsewhere
-    times = case.number("final_image_ms")[same]
+    times = case.number("longest_silence_ms" if silence else "final_image_ms")[same]
     times = times[~np.isnan(times)] / 1000
     if len(times):
-        slowest = f"slowest of {len(times)} completed jobs of the same shapes: {times.max():.0f} s"
+        what = "longest silence" if silence else "slowest"
+        slowest = f"{what} of {len(times)} completed jobs of the same shapes: {times.max():.0f} s"
         ground = f"{slowest}, with a quarter of headroom"
         return float(math.ceil(times.max() * HEADROOM / STEP_S) * STEP_S), ground
     wanted = float(math.ceil(PUBLISHED_MAX_S * HEADROOM / STEP_S) * STEP_S)

@@ -14,7 +14,7 @@ NEEDED = (
     "route", "outcome", "ended", "cap", "cap_ms", "failure", "http_status", "reply_request_id", "client_request_id",
     "other_ids", "body_kind", "body_head", "reply_headers", "error_type", "error_code", "error_message", "time_scale",
     "host_lag_ms", "longest_silence_ms", "bytes_down", "mark_started_at_ms", "mark_request_sent_at_ms",
-    "mark_first_byte_at_ms", "mark_last_byte_at_ms", "mark_ended_at_ms", "log_words",
+    "mark_first_byte_at_ms", "mark_last_byte_at_ms", "mark_ended_at_ms", "log_words", "notes",
 )  # fmt: skip
 
 KINDS = ("total", "first_byte", "idle", "connect", "request_read")
@@ -38,10 +38,31 @@ class Evidence:
     api_request_id: bool = False  # the answer carries the API's own request id
     bytes_down: int = 0
     ids: tuple[str, ...] = ()
+    silent_ms: float | None = None  # between the last byte and the end of an answer that broke off
     elapsed: Mapping[str, float] = field(default_factory=dict)
     late_ms: float = 0.0  # how late we may have seen the end
     log_words: tuple[Mapping[str, Any], ...] = ()  # `harness.events.LogWord`, outermost first
     ended_at_ms: float | None = None
+    notes: str = ""
+
+    @property
+    def may_be_short(self) -> bool:
+        """Whether an answer that ended in order may lack its end. A JSON text that can be read, or a page, does not."""
+        if self.body_kind == "json":
+            return "json_invalid" in self.notes or "json_incomplete" in self.notes
+        return self.body_kind not in ("html", "text")
+
+    def clock(self, kind: str) -> float | None:
+        """How long a cap of this kind had run, in ms; null where that is not known, or where it cannot have fired.
+
+        A success had its first byte in time, and a cut with bytes right before it was not one of silence.
+        """
+        success = self.status is not None and 200 <= self.status < 300
+        if success and kind in ("first_byte", "connect"):
+            return None
+        if success and kind == "idle" and self.silent_ms is not None:
+            return self.silent_ms
+        return self.elapsed.get(kind)
 
     @property
     def answered(self) -> bool:
@@ -79,8 +100,17 @@ def evidence_of(job: Mapping[str, Any]) -> Evidence:
         api_request_id=job["reply_request_id"] is not None,
         bytes_down=int(job["bytes_down"] or 0),
         ids=tuple(dict.fromkeys(one for one in ids if one)),
+        silent_ms=_silent_ms(job),
         elapsed=elapsed,
         late_ms=late_ms(job),
         ended_at_ms=job["mark_ended_at_ms"],
         log_words=tuple(parsed(job["log_words"]) or ()),
+        notes=job["notes"] or "",
     )
+
+
+def _silent_ms(job: Mapping[str, Any]) -> float | None:
+    last, end = job["mark_last_byte_at_ms"], job["mark_ended_at_ms"]
+    if job["outcome"] != "cut" or job["ended"] == "complete" or last is None or end is None:
+        return None
+    return float(end - last)

@@ -32,7 +32,7 @@ class Fit:
     elapsed_ms: float | None
     ground: Ground
     layer: Layer | None = None
-    tries: int = 1
+    tries: tuple[int, ...] = (1,)  # counts of tries that agree: pauses between them leave it open
 
     def said(self) -> str:
         """How it agrees, for a person."""
@@ -40,21 +40,38 @@ class Fit:
         if self.ground == "own_word":
             return f"it is {self.name}'s own word for its {self.setting}, after {after or 'an unknown time'}"
         kind = (self.kind or "").replace("_", " ")
-        if self.tries > 1:
-            return f"{after} is {self.tries} times its {self.ground} {kind} cap of {self.cap_s:g} s, with pauses"
+        if self.tries != (1,):
+            counts = " or ".join(filter(None, (", ".join(map(str, self.tries[:-1])), str(self.tries[-1]))))
+            return f"{after} is {counts} times its {self.ground} {kind} cap of {self.cap_s:g} s, with pauses"
         return f"{after} on its {kind} clock agrees with its {self.ground} cap of {self.cap_s:g} s"
 
 
 def declared_fits(evidence: Evidence, chain: Iterable[LayerCap], catalog: Sequence[Layer]) -> list[Fit]:
-    """Caps of the chain that agree with their own clock."""
-    found = []
-    for one in chain:
+    """Caps of the chain that agree with their own clock.
+
+    What the outermost layer writes reaches us as it is: a status that its timers never have was not one of them. What
+    lies behind it may have been put in other words on the way.
+    """
+    found: list[Fit] = []
+    declared = list(chain)
+    for one in declared:
         layer = _entry(catalog, one)
-        elapsed = evidence.elapsed.get(one.kind)
+        if one.layer == declared[0].layer and not _may_say(one.product, evidence.status, catalog):
+            continue
+        elapsed = evidence.clock(one.kind)
         if one.cap_s is not None and agrees(elapsed, one.cap_s, evidence.late_ms + _late_ms(layer), _early_ms(layer)):
             setting = one.setting or (layer.setting if layer else None)
             found.append(Fit(one.product, one.layer, setting, one.cap_s, one.kind, elapsed, "declared", layer))
     return found
+
+
+def _may_say(product: str | None, status: int | None, catalog: Sequence[Layer]) -> bool:
+    """Whether a product whose timers fire is known to answer so; true where nothing is known of it."""
+    if status is None or status < 400:
+        return True
+    own = [layer for layer in catalog if layer.product == product and layer.is_cap]
+    told = [one.status for layer in own for one in layer.signatures]
+    return not told or any(not known or status in known for known in told)
 
 
 def _entry(catalog: Sequence[Layer], one: LayerCap) -> Layer | None:
@@ -86,12 +103,14 @@ def _caps_of(evidence: Evidence, layer: Layer, chain: Sequence[LayerCap], tries:
     if not own:
         caps = [(cap, kind, "default", layer.product, layer.setting) for cap in layer.caps_s for kind in layer.kinds]
     for cap_s, kind, ground, name, setting in caps:
-        elapsed = evidence.elapsed.get(kind)
+        elapsed = evidence.clock(kind)
+        found = []
         for count in tries:
             pauses_ms = (count - 1) * LONGEST_PAUSE_S * 1000
             if agrees(elapsed, cap_s * count, evidence.late_ms + pauses_ms + _late_ms(layer), _early_ms(layer)):
-                yield Fit(layer.product, name, setting, cap_s, kind, elapsed, ground, layer, count)
-                break
+                found.append(count)
+        if found:
+            yield Fit(layer.product, name, setting, cap_s, kind, elapsed, ground, layer, tuple(found))
 
 
 def testimony(

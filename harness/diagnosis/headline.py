@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from harness.diagnosis.case import Case, seconds
 from harness.diagnosis.model import Finding, VerdictName
 from harness.diagnosis.verdicts import Verdicts
@@ -78,8 +80,8 @@ _SAID: dict[str, str] = {
 }
 
 
-def headline(counts: Mapping[str, int], jobs: int) -> VerdictName:
-    """The verdict that names the run."""
+def headline(counts: Mapping[str, int], jobs: int, unexplained: int = 0) -> VerdictName:
+    """The verdict that names the run. `unexplained`: jobs that failed, and nothing shows why."""
     if not jobs:
         return "undetermined"
     for name in BLOCKS_EVERYTHING:
@@ -88,6 +90,8 @@ def headline(counts: Mapping[str, int], jobs: int) -> VerdictName:
     for name in BY_HARM:
         if counts.get(name, 0) >= max(1, WORTH_A_HEADLINE * jobs):
             return name
+    if unexplained >= max(1, WORTH_A_HEADLINE * jobs):
+        return "undetermined"
     return "ok" if counts.get("ok", 0) * 2 > jobs else "undetermined"
 
 
@@ -96,10 +100,14 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
     total = len(case.jobs)
     if not total:
         return "Nothing was measured."
+    well = int((verdicts.table["verdict"] == "ok").sum())
     if name == "ok":
-        well = int((verdicts.table["verdict"] == "ok").sum())
         return f"All is well: {well} of {total} jobs completed without anything to explain."
     here = [finding for finding in findings if finding.verdict == name]
+    if name == "undetermined" and well:
+        return (
+            f"{well} of {total} jobs went well; what the others met is not shown, and each says what would settle it."
+        )
     if name == "undetermined" or not here:
         return "The evidence does not show what happened; each job says what would settle it."
     top = max(here, key=lambda finding: finding.jobs)
@@ -125,4 +133,12 @@ def _timeout(top: Finding, case: Case, verdicts: Verdicts) -> str:
     share = f"{len(cut)} of {top.of_jobs} jobs"
     others = top.jobs - len(cut)
     more = f"; other layers in {others} more" if others > 0 else ""
-    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({top.grade}){more}."
+    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({_graded(cut)}){more}."
+
+
+def _graded(cut: pd.DataFrame) -> str:
+    """How well that layer is shown: the one grade of its jobs, or how many there are of each."""
+    counted = cut["grade"].value_counts()
+    grades = [(str(grade), int(counted.get(grade, 0))) for grade in ("proven", "attributed", "inferred")]
+    there = [(grade, count) for grade, count in grades if count]
+    return there[0][0] if len(there) == 1 else ", ".join(f"{count} {grade}" for grade, count in there)

@@ -101,7 +101,9 @@ def _hop(name: str, jobs: pd.DataFrame) -> Hop:
     # A job that was cut would have taken longer: its time is known from below. Refusals say nothing of time.
     timed = jobs[jobs["delivered"] | jobs["cut"]]
     times = np.where(timed["delivered"], timed["took_ms"], timed["total_ms"]).astype(float)
-    median = survival(times, ~timed["delivered"].to_numpy(dtype=bool)).quantile(0.5) if len(timed) else None
+    known = np.isfinite(times)
+    cut = ~timed["delivered"].to_numpy(dtype=bool)
+    median = survival(times[known], cut[known]).quantile(0.5) if known.any() else None
     return Hop(
         route=name,
         jobs=len(jobs),

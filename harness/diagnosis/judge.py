@@ -123,7 +123,9 @@ def judge(
     counted = verdicts.table["verdict"].value_counts()
     counts = {str(name): int(count) for name, count in counted.items() if count}
     findings = tuple(finding for audit in AUDITS for finding in _findings(case, audit, by_audit, verdicts))
-    name = headline(counts, len(jobs))
+    failed = ~case.is_in("outcome", "cancelled", "unknown")
+    unexplained = int((failed & (verdicts.table["verdict"] == "undetermined").to_numpy(dtype=bool)).sum())
+    name = headline(counts, len(jobs), unexplained)
     # What names the run comes first, then what holds, then what was looked for and not found.
     findings = tuple(sorted(findings, key=lambda one: (one.verdict != name, one.verdict is None)))
     return (
@@ -192,6 +194,9 @@ def _findings(case: Case, audit: Audit, by_audit: Rows, verdicts: Verdicts) -> l
         table = verdicts.table.iloc[here]
         grades = Counter({str(grade): int(count) for grade, count in table["grade"].value_counts().items() if count})
         layers = table["layer"].value_counts()
+        layer = str(layers.index[0]) if len(layers) and layers.iloc[0] else None
+        # Beside a layer stands how well it is shown itself, and not how well another one is.
+        of_layer = set(table["grade"] if layer is None else table["grade"][table["layer"] == layer])
         name = str(names[route])
         findings.append(
             Finding(
@@ -202,8 +207,8 @@ def _findings(case: Case, audit: Audit, by_audit: Rows, verdicts: Verdicts) -> l
                 route=name,
                 jobs=len(here),
                 of_jobs=int((routes == route).sum()),
-                grade=next((grade for grade in GRADES if grades[grade]), None),
-                layer=str(layers.index[0]) if len(layers) and layers.iloc[0] else None,
+                grade=next((grade for grade in GRADES if grade in of_layer), None),
+                layer=layer,
                 evidence=_evidence(table, verdicts[worst[0]], grades),
                 next_step=audit.next_step,
                 job_ids=tuple(case.jobs["job_id"].iloc[worst]),

@@ -23,7 +23,8 @@ def _nothing_in_it(case: Case) -> Mask:
 def _explain(verdict: VerdictName) -> Explain:
     def explain(case: Case, index: int, row: Row) -> JobVerdict:  # noqa: ARG001
         body = row["body_kind"] if isinstance(row["body_kind"], str) else "unknown"
-        facts = [f"HTTP {row['http_status']:.0f}, {body} body, {row['bytes_down']:,} bytes"]
+        status = "no status" if np.isnan(row["http_status"]) else f"HTTP {row['http_status']:.0f}"
+        facts = [f"{status}, {body} body, {row['bytes_down']:,} bytes"]
         if isinstance(row["image_problems"], str):
             facts.append(f"image: {row['image_problems']}")
         if isinstance(row["notes"], str):

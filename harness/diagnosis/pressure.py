@@ -28,7 +28,8 @@ def _where(case: Case) -> Mask:
         | case.refused_with(429)
         | case.is_in("error_code", "rate_limit_exceeded", "slow_down")
     )
-    retried: Mask = case.number("rate_limited_attempts") > 0
+    # A limit that was met on the way explains a wait, and no failure that came after it.
+    retried: Mask = (case.number("rate_limited_attempts") > 0) & case.answered
     return limited | retried
 
 

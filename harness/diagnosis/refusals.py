@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -10,23 +12,37 @@ from harness.diagnosis.case import Case, Mask, seconds
 from harness.diagnosis.model import EvidenceRow, JobVerdict, VerdictName
 
 QUOTA_CODES = (
-    "insufficient_quota",
     "credit_balance_exhausted",
     "organization_spend_limit_exceeded",
     "project_spend_limit_exceeded",
     "billing_hard_limit_reached",
 )
+AGAIN_WORDS = r"\b(?:retry|try again) (?:in|after) \d"
 MODERATION_CODES = ("moderation_blocked", "content_policy_violation", "contentFilter", "content_filter")
+MADE_WORDS = r"generated image was filtered"  # Azure's second content-filter shape
 # An input check answers within seconds; a filter on the output cannot speak before the image is there.
 INPUT_CHECK_MS = 10_000.0
 # So many different prompts, in so many jobs, are not all against a policy.
 BLOCKED_PROMPTS, BLOCKED_JOBS = 3, 6
 
 
+# A gateway may put the status in the code's place; the words then still tell.
+QUOTA_WORDS = r"exceeded your current quota, please check your plan and billing|insufficient_quota"
+
+
 def _quota(case: Case) -> Mask:
+    insufficient = (
+        case.is_in("error_code", "insufficient_quota")
+        | case.is_in("error_type", "insufficient_quota")
+        | (case.is_in("http_status", 429) & case.matches("error_message", QUOTA_WORDS))
+    )
+    # Azure calls a mere rate limit so, and says when to come again; credit that is used up has no such moment.
+    says_when = case.matches("reply_headers", r'"retry-after(?:-ms)?"') | case.matches("error_message", AGAIN_WORDS)
+    comes_again = case.is_in("http_status", 429) & says_when
     return (
         case.is_in("error_code", *QUOTA_CODES)
-        | case.is_in("error_type", "insufficient_quota", "billing_limit_user_error")
+        | case.is_in("error_type", "billing_limit_user_error")
+        | (insufficient & ~comes_again)
         | case.refused_with(402)
         | (case.is_in("http_status", 429) & case.matches("error_message", r"Limit 0,"))
     )
@@ -62,7 +78,9 @@ def _every_prompt_refused(case: Case) -> Mask:
 
 
 def _model(case: Case) -> Mask:
-    return case.is_in("error_code", "model_not_found", "DeploymentNotFound") & case.is_in("outcome", "error")
+    worded = case.is_in("http_status", 404) & case.matches("error_message", r"\bmodel\b.{1,120}\bdoes not exist\b")
+    named = case.is_in("error_code", "model_not_found", "DeploymentNotFound")
+    return (named | worded) & case.is_in("outcome", "error")
 
 
 def _moderated(case: Case) -> Mask:
@@ -74,10 +92,16 @@ def _moderated(case: Case) -> Mask:
 
 
 def _input(case: Case) -> Mask:
-    stage_unsaid = ~case.is_in("moderation_stage", "input", "output")
+    stage_unsaid = ~case.is_in("moderation_stage", "input", "output") & ~case.matches("error_message", MADE_WORDS)
     return _moderated(case) & (
-        case.is_in("moderation_stage", "input") | (stage_unsaid & (case.number("total_ms") < INPUT_CHECK_MS))
+        case.is_in("moderation_stage", "input") | (stage_unsaid & (_checked_ms(case) < INPUT_CHECK_MS))
     )
+
+
+def _checked_ms(case: Case) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """From the moment the last attempt's request was whole: its upload and earlier attempts are no check's time."""
+    took = case.number("mark_ended_at_ms") - case.number("mark_request_sent_at_ms")
+    return np.where(np.isnan(took), case.number("total_ms"), took)
 
 
 def _output(case: Case) -> Mask:
@@ -102,10 +126,15 @@ def _explain(verdict: VerdictName) -> Explain:
         ]
         if _has(row["moderation_stage"]):
             rows.append(EvidenceRow(fact=f"the answer names the stage: {row['moderation_stage']}"))
+        elif re.search(MADE_WORDS, str(row["error_message"]), re.IGNORECASE):
+            rows.append(EvidenceRow(fact="the answer says that an image was made, and filtered"))
         elif verdict in ("moderation_input", "moderation_output"):
+            took = row["mark_ended_at_ms"] - row["mark_request_sent_at_ms"]
+            when = f" ({seconds(took)} from the whole request on)" if took == took else ""
             rows.append(
                 EvidenceRow(
-                    fact="no stage is named; the time tells: an output filter cannot speak before the image is made"
+                    fact=f"no stage is named; the time tells{when}: an output filter cannot speak before the image is "
+                    "made"
                 )
             )
         return JobVerdict(job_id=row["job_id"], verdict=verdict, evidence=tuple(rows))

@@ -21,7 +21,7 @@ MIN_SHARE = 0.10  # of the direct route's median …
 MIN_GAP_MS = 2000.0  # … and in absolute terms
 
 SHAPE = ["block", "quality", "size", "output_format", "output_compression", "n", "stream", "partial_images",
-         "reference_images", "mask", "text_model", "region"]  # fmt: skip
+         "background", "moderation", "reference_images", "mask", "edit_form", "text_model", "region"]  # fmt: skip
 # text_model: a text model before the image is another job, and its time is nobody's delay.
 # region: the way from one region is not the way from another.
 

@@ -52,6 +52,9 @@ def _explain_left_over(case: Case, index: int, row: Row) -> JobVerdict:
             "unreachable": ("no connection came about", "whether the host answers at all from this machine"),
         }
         fact, settle = words.get(row["outcome"], ("an error with nothing to tie it to a cause", "the other side's log"))
+        if row["outcome"] == "unknown" and row["http_status"] is not None:
+            fact = f"a success of {row['bytes_down']:,} bytes: too small for an image, large enough for a link to one"
+            settle = "the answer itself: an image, a link, or the number of a task"
         if 300 <= (row["http_status"] or 0) < 400:
             fact = "the route sends its callers elsewhere, and no key is taken there unasked"
             settle = "a base_url that the redirect does not stand before"

@@ -8,6 +8,7 @@ alone names nobody: the same silent upstream is a 504 behind one proxy, a 502 be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from harness.diagnosis.layer import Layer
 from harness.diagnosis.model import EvidenceRow, Grade
 from harness.stats.constants import Constant
 
+_REFUSED = re.compile(r"ECONNREFUSED|connection refused", re.IGNORECASE)
 RECORD = "the backend's record for this job's id would prove whether the image was made"
 GOES_ON = {
     "yes": "the work behind it usually goes on after this layer gives up",
@@ -92,12 +94,15 @@ def _unsigned(one: Evidence, scene: Scene, naming: Sequence[Layer], looked: Evid
     if signers:
         # Somebody else signed. A cap of a third layer that happens to agree is no reason to accuse it.
         declared = [fit for fit in declared if fit.product in signers]
+    # Pages that a product writes when the hop behind it failed, and never for a timer of its own.
+    not_timed = {layer.product for layer in scene.signed} - {layer.product for layer in scene.signed if layer.is_cap}
+    declared = [fit for fit in declared if fit.product not in not_timed]
     if declared and _one_product(declared):
         return _agreed(one, declared, looked, "inferred")
     if declared:
         return _several(declared, looked)
-    if scene.pile is not None:
-        return _piled(one, scene.pile, naming, looked)
+    if scene.pile is not None and not _refused(one, scene):
+        return _piled(one, scene, scene.pile, naming, looked)
     return _open(one, scene, looked)
 
 
@@ -162,10 +167,27 @@ def _several(fits: Sequence[Fit], looked: EvidenceRow) -> Attribution:
     )
 
 
-def _piled(one: Evidence, pile: Constant, naming: Sequence[Layer], looked: EvidenceRow) -> Attribution:
+def _refused(one: Evidence, scene: Scene) -> bool:
+    """The reply says itself that nothing was begun: the API was overloaded, or nobody took the connection."""
+    turned_away = any(
+        layer.layer_class == "upstream" and not layer.is_cap and layer.backend_goes_on == "never_reached"
+        for layer in scene.signed
+    )
+    return turned_away or _REFUSED.search(f"{one.error_text} {one.body_head}") is not None
+
+
+def _whose_timer(scene: Scene, naming: Sequence[Layer]) -> Layer | None:
+    """Whose page it is, where nothing but a timer of that product leaves it."""
+    if len({layer.product for layer in naming}) != 1 or not naming[0].is_cap:
+        return None
+    product = naming[0].product
+    ambiguous = any(layer.product == product and not layer.is_cap for layer in scene.signed)
+    return None if ambiguous else naming[0]
+
+
+def _piled(one: Evidence, scene: Scene, pile: Constant, naming: Sequence[Layer], looked: EvidenceRow) -> Attribution:
     """No cap is known that agrees, but the ends of this route pile up at a constant: somebody's timer."""
-    products = {layer.product for layer in naming}
-    layer = naming[0] if len(products) == 1 else None
+    layer = _whose_timer(scene, naming)
     at_s = pile.at / 1000
     row = EvidenceRow(
         fact=f"{pile.count} of {pile.n} ends on this route pile up at {at_s:.1f} s (p = {pile.p_value:.1g}): "

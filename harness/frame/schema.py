@@ -110,7 +110,9 @@ def literal(value: str | Path | float) -> str:
 
 def _marks() -> list[Column]:
     names = [field.name for field in _fields(Marks) if field.name.endswith("_at_ms")]
-    return [Column(f"mark_{name}", "number", f"last.marks.{name}") for name in names]
+    # A log without durations leaves an attempt that has no end: what stands there is its beginning.
+    said = {"ended_at_ms": "CASE WHEN total_ms IS NOT NULL THEN last.marks.ended_at_ms END"}
+    return [Column(f"mark_{name}", "number", said.get(name, f"last.marks.{name}")) for name in names]
 
 
 RATE_LIMITED = (

@@ -58,8 +58,7 @@ def _usual(jobs: pd.DataFrame, name: str) -> Iterator[Usual]:
     medians = {
         cell: curve_of(mine, CLOCK).quantile(0.5).value for cell, mine in jobs.groupby("cell", sort=False)
     }  # null where too many were cut to tell
-    day = np.floor(jobs["at_s"].to_numpy(dtype=np.float64) / 86_400)
-    scaled = jobs.assign(day=day, own=jobs["cell"].map(lambda cell: medians[cell] or np.nan))
+    scaled = jobs.assign(day=_local_day(jobs), own=jobs["cell"].map(lambda cell: medians[cell] or np.nan))
     for keys, mine in scaled.groupby(["route", name], sort=True):
         route, place = keys
         seen = mine[mine[CLOCK].notna() & mine["own"].notna()]
@@ -74,6 +73,13 @@ def _usual(jobs: pd.DataFrame, name: str) -> Iterator[Usual]:
             against_cell_p50_ratio=estimate(survival(ratios, seen[f"{CLOCK}_cut"].to_numpy(dtype=bool)).quantile(0.5)),
             usual=days >= LEAST_DAYS,
         )
+
+
+def _local_day(jobs: pd.DataFrame) -> np.ndarray:
+    """A number for each local day: a Monday of Berlin or Shanghai lies on two days of UTC, and is one."""
+    at_s = jobs["at_s"].to_numpy(dtype=np.float64)
+    ahead = (jobs["hour"].to_numpy(dtype=np.float64) - np.floor(at_s / 3600) % 24 + 11) % 24 - 11  # hours, -11 to 12
+    return np.asarray(np.floor(at_s / 86_400 + ahead / 24))
 
 
 def periods(jobs: pd.DataFrame, length_s: float) -> tuple[Period, ...]:

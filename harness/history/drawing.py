@@ -37,12 +37,13 @@ def cell_chart(cell: CellTrend, chart_id: str, colour: int, span: tuple[float, f
             if one.p50_ms.low is not None and one.p50_ms.high is not None:
                 low, high = one.p50_ms.low / unit, one.p50_ms.high / unit
                 times.plot([one.began_s + middle] * 2, [low, high], color=ink, linewidth=4, alpha=0.28, zorder=2)
-        times.plot(x, [(one.p50_ms.value or 0.0) / unit for one in known], color=ink, linewidth=2, zorder=4)
+        p50 = [(one.p50_ms.value or 0.0) / unit for one in known]
+        times.plot(x, p50, color=ink, linewidth=2, marker=_dot(x), markersize=5, zorder=4)
         far = [one for one in known if one.p95_ms.value is not None and one.jobs >= 20]
         times.plot(
             [one.began_s + middle for one in far],
             [(one.p95_ms.value or 0.0) / unit for one in far],
-            color=ink, linewidth=1.2, linestyle=(0, (4, 3)), zorder=3,
+            color=ink, linewidth=1.2, linestyle=(0, (4, 3)), marker=_dot(far), markersize=3.5, zorder=3,
         )  # fmt: skip
         for one in cell.periods:
             if one.p50_ms.value is None and one.p50_ms.beyond is not None:
@@ -79,11 +80,16 @@ def _share(axes: object, periods: Sequence[Period], middle: float, ink: str) -> 
     assert isinstance(axes, Axes)
     known = [one for one in periods if one.success.value is not None]
     x, y = [one.began_s + middle for one in known], [one.success.value or 0.0 for one in known]
-    axes.plot(x, y, color=ink, linewidth=1.6, clip_on=False, zorder=3)
+    axes.plot(x, y, color=ink, linewidth=1.6, marker=_dot(x), markersize=4, clip_on=False, zorder=3)
     bad = [(at, share) for at, share in zip(x, y, strict=True) if share < 1]
     axes.plot([at for at, _ in bad], [share for _, share in bad], linestyle="none", marker="o", markersize=3.5,
               color=INKS["bad"], clip_on=False, zorder=4)  # fmt: skip
     axes.set_ylim(0, 1.04)
+
+
+def _dot(drawn: Sequence[object]) -> str:
+    """The marker of a line: a single moment has no line to be seen by."""
+    return "o" if len(drawn) == 1 else ""
 
 
 def day_ticks(first_s: float, last_s: float, most: int = 5) -> list[tuple[float, str]]:

@@ -75,6 +75,8 @@ def read_backend_log(path: Path) -> BackendLog:
             continue
         count += 1
         for one in (record.client_request_id, record.request_id):
-            if one:
+            before = by_id.get(one) if one else None
+            # A job may be on several lines, begun or tried again. What was made once was made.
+            if one and not (before is not None and before.finished and not record.finished):
                 by_id[one] = record
     return BackendLog(by_id, count, tuple(bad))

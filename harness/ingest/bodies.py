@@ -210,7 +210,8 @@ def _sizes(said: _Answer) -> list[int | None] | None:
 
 
 def _bytes(encoded: str | None) -> int | None:
-    return None if not encoded else len(encoded) * 3 // 4 - encoded[-2:].count("=")
+    # `harness sanitize` leaves a placeholder, which is there and has no size.
+    return None if not encoded or encoded[0] == "<" else len(encoded) * 3 // 4 - encoded[-2:].count("=")
 
 
 def _sum(sizes: list[int | None] | None) -> int | None:

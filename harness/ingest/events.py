@@ -5,7 +5,7 @@ same job goes two ways: who ended it, in their own words, into the attempt's `lo
 into a backend's record (`harness.ingest.backend`), where the innermost log knows.
 
 What a log cannot tell stays null. It never shows the image itself: an answer of 20 kB and more with a success counts as
-one, and the event says so (`image_not_looked_at`).
+one, and the event says so (`image_not_looked_at`); a smaller one may hold a link to it, and is `unknown`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from harness.frame.schema import literal
-from harness.ingest.join import DEPTH, Joined
+from harness.ingest.join import DEPTH, Joined, Rows
 
 LEAST_IMAGE_BYTES = 20_000
+LEAST_LINK_BYTES = 64  # JSON with an address, or a number, in it
 # Failures by which no connection came about: browsers' words, and classes of HTTP libraries.
 NOT_REACHED = (
     "NAME_NOT_RESOLVED|CONNECTION_REFUSED|CONNECTION_TIMED_OUT|INTERNET_DISCONNECTED|ERR_ADDRESS_|ERR_CERT_|ERR_SSL_|"
@@ -41,6 +43,7 @@ def rank(table: pd.DataFrame, joined: Joined) -> pd.DataFrame:
     depth = table["side"].map(DEPTH).fillna(1).to_numpy(dtype=np.int64)
     out = table["writer"].map(_OUTNESS).fillna(5).to_numpy(dtype=np.int64)
     ranks = (depth * 10 + out) * 1000 + table["file"].to_numpy(dtype=np.int64)
+    ranks = np.where(_later_tries(table, joined.job, depth * 10 + out), (depth * 10 + out) * 1000, ranks)
     job, kept = joined.job, ~joined.doubtful
     count = int(job.max()) + 1 if job.size else 0
     outermost = np.full(count, np.iinfo(np.int64).max)
@@ -62,6 +65,28 @@ def rank(table: pd.DataFrame, joined: Joined) -> pd.DataFrame:
     return found[kept] if not kept.all() else found
 
 
+def _later_tries(table: pd.DataFrame, job: Rows, place: Rows) -> NDArray[np.bool_]:
+    """Records of one job and one place on the way, in several files, of which none lies over another: a job that was
+    tried again met another machine, or another part of the log. They are tries, not hops."""
+    if table["file"].nunique() < 2:
+        return np.zeros(len(table), dtype=bool)
+    took, step = (np.nan_to_num(table[name].to_numpy(dtype=np.float64)) for name in ("duration_ms", "started_step_s"))
+    start = table["started_at_s"].to_numpy(dtype=np.float64)
+    seen = pd.DataFrame(
+        {"job": job, "place": place, "writer": table["writer"].to_numpy(), "file": table["file"].to_numpy()}
+    ).assign(start=start, end=start + took / 1000, step=step)
+    keys = ["job", "place", "writer"]
+    mixed = seen.groupby(keys, sort=False)["file"].transform("nunique") > 1
+    found = np.zeros(len(table), dtype=bool)
+    some = seen[mixed].sort_values([*keys, "start"], kind="stable")
+    if some.empty:
+        return found
+    before = some.groupby(keys, sort=False)[["end", "step"]].shift()
+    some["over"] = (some["start"] < before["end"] - before["step"] - some["step"]) | some["start"].isna()
+    found[some.index[~some.groupby(keys, sort=False)["over"].transform("any")]] = True
+    return found
+
+
 def write_events(ranked: pd.DataFrame, run_id: str, events: Path, backend: Path) -> int:
     """Write ``events.jsonl`` and ``backend.jsonl``; returns how many jobs there are."""
     with duckdb.connect() as connection:
@@ -72,7 +97,7 @@ def write_events(ranked: pd.DataFrame, run_id: str, events: Path, backend: Path)
         connection.execute(f"CREATE TEMP VIEW sightings AS SELECT * REPLACE ({nulls}) FROM given")
         connection.execute(_SIGHTED)
         connection.execute(_TRIES)
-        connection.execute(_JOBS, {"run_id": run_id, "least": LEAST_IMAGE_BYTES})
+        connection.execute(_JOBS, {"run_id": run_id, "least": LEAST_IMAGE_BYTES, "least_link": LEAST_LINK_BYTES})
         connection.execute(f"COPY (SELECT * EXCLUDE (job) FROM jobs ORDER BY job) TO {literal(events)} (FORMAT json)")
         connection.execute(_BACKEND)
         connection.execute(
@@ -111,6 +136,7 @@ _MARKS = """{
     'partial_images': CASE WHEN first_partial_image_at_ms IS NOT NULL THEN
         [{'first_byte_at_ms': base + first_partial_image_at_ms, 'whole_at_ms': base + first_partial_image_at_ms}]
         ELSE [] END,
+    -- An attempt has to have this mark; whether it is known says the job's `total_ms`.
     'ended_at_ms': base + coalesce(duration_ms, 0)
 }"""
 
@@ -136,22 +162,26 @@ _LAST = """{'d': duration_ms, 'b': base, 'status': status, 'how': how, 'seen': i
 # What a job has from its records: of the only one as it stands, of several the first that says it, or the last.
 _ANY = (
     "began_s", "model", "quality", "size", "output_format", "n", "route", "writer", "side", "path", "user_hash",
-    "prompt_hash", "prompt_chars", "cost_usd", "usage_input_tokens", "usage_output_tokens", "request_id", "connect_ms",
-    "first_partial_image_at_ms", "first_byte_at_ms", "server_ms",
+    "prompt_hash", "prompt_chars", "usage_input_tokens", "usage_output_tokens",
 )  # fmt: skip
-_LATEST = ("error_type", "error_code")
+# Of several the last one's, said or not: an id, a clock or an error of a try before is none of how the job ended.
+_LATEST = {name: name for name in ("error_type", "error_code", "request_id", "connect_ms", "server_ms")} | {
+    name: f"base + {name}" for name in ("first_partial_image_at_ms", "first_byte_at_ms")
+}
 
 # Nearly every job has one record, and grouping is what takes time.
 _TRIES = f"""
 CREATE TEMP TABLE told AS
 SELECT job, [{_TRY}] AS made, {_LAST} AS last_try, coalesce(stream, 0) = 1 AS stream, file::INT AS file,
-    line::BIGINT AS line, {", ".join((*_ANY, *_LATEST))}
+    line::BIGINT AS line, cost_usd, {", ".join((*_ANY, *_LATEST))}
 FROM sighted WHERE tells AND tries = 1
 UNION ALL BY NAME
-SELECT job, list({_TRY} ORDER BY started_at_s, line) AS made, arg_max({_LAST}, coalesce(started_at_s, 0)) AS last_try,
-    bool_or(coalesce(stream, 0) = 1) AS stream, min(file)::INT AS file, min(line)::BIGINT AS line,
+SELECT job, list({_TRY} ORDER BY started_at_s, line) AS made,
+    list({_LAST} ORDER BY started_at_s, line)[-1] AS last_try, sum(cost_usd) AS cost_usd,
+    bool_or(coalesce(stream, 0) = 1) AS stream,
+    list(file ORDER BY file, line)[1]::INT AS file, list(line ORDER BY file, line)[1]::BIGINT AS line,
     {", ".join(f"any_value({name} ORDER BY started_at_s) AS {name}" for name in _ANY)},
-    {", ".join(f"arg_max({name}, coalesce(started_at_s, 0)) AS {name}" for name in _LATEST)}
+    {", ".join(f"list({sql} ORDER BY started_at_s, line)[-1] AS {name}" for name, sql in _LATEST.items())}
 FROM sighted WHERE tells AND tries > 1 GROUP BY job
 """
 
@@ -170,7 +200,9 @@ judged AS (
     SELECT *, CASE
         WHEN last_try.how = 'whole' AND (last_try.seen
             OR (last_try.images IS NULL AND coalesce(last_try.bytes, $least) >= $least)) THEN 'image'
-        WHEN last_try.how = 'whole' THEN 'empty' ELSE last_try.how END AS outcome
+        WHEN last_try.how <> 'whole' THEN last_try.how
+        -- Nobody looked into it, and it is large enough for a link to an image, or for a task's number.
+        WHEN last_try.images IS NULL AND last_try.bytes >= $least_link THEN 'unknown' ELSE 'empty' END AS outcome
     FROM told
 )
 SELECT judged.job AS job,
@@ -192,7 +224,7 @@ SELECT judged.job AS job,
     connect_ms, first_byte_at_ms AS first_byte_ms, first_partial_image_at_ms AS first_partial_image_ms,
     CASE WHEN outcome = 'image' THEN made[-1].marks.final_image_at_ms END AS final_image_ms,
     CASE WHEN outcome = 'image' THEN made[-1].marks.final_image_at_ms END AS delivered_ms,
-    made[-1].marks.ended_at_ms AS total_ms, server_ms,
+    CASE WHEN last_try.d IS NOT NULL THEN made[-1].marks.ended_at_ms END AS total_ms, server_ms,
     made[-1].gateway_retries AS gateway_retries,
     list_sum([one.bytes_up FOR one IN made])::BIGINT AS bytes_up,
     list_sum([one.bytes_down FOR one IN made])::BIGINT AS bytes_down,
@@ -202,7 +234,7 @@ SELECT judged.job AS job,
         THEN {'input_tokens': usage_input_tokens::BIGINT, 'output_tokens': usage_output_tokens::BIGINT} END AS usage,
     cost_usd,
     CASE WHEN usage_output_tokens IS NOT NULL OR cost_usd IS NOT NULL THEN 'usage' ELSE 'estimate' END AS cost_basis,
-    CASE WHEN outcome = 'image' AND NOT last_try.seen THEN ['from_a_log', 'image_not_looked_at']
+    CASE WHEN outcome IN ('image', 'unknown') AND NOT last_try.seen THEN ['from_a_log', 'image_not_looked_at']
         ELSE ['from_a_log'] END AS notes,
     CASE WHEN len(made) = 1 THEN [struct_insert(made[1], number := 1::BIGINT, log_words := coalesce(log_words, []))]
     ELSE [struct_insert(made[i], number := i,
@@ -214,8 +246,9 @@ FROM judged LEFT JOIN words USING (job)
 _BACKEND = """
 CREATE TEMP TABLE backend AS
 WITH ends AS (
-    SELECT job, max(coalesce(started_at_s - offset_s, 0) + duration_ms / 1000)
-        AS left_at_s
+    -- A try without a beginning or a duration may have been the one that ended last.
+    SELECT job, CASE WHEN count(*) = count(started_at_s - offset_s + duration_ms)
+        THEN max(started_at_s - offset_s + duration_ms / 1000) END AS left_at_s
     FROM sighted WHERE tells GROUP BY job
 ),
 inner_most AS (

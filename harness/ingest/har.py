@@ -1,6 +1,7 @@
 """HAR 1.2: what a browser (or Playwright, or a proxy that writes HAR) saw of each request.
 
-http://www.softwareishard.com/blog/har-12-spec/: times in ms, -1 for what did not apply, `ssl` counted within `connect`.
+http://www.softwareishard.com/blog/har-12-spec/: times in ms, -1 for what did not apply, `ssl` counted within `connect`
+(beside it where the sum says so).
 Chromium, Firefox, Safari and Playwright say why a request without an answer ended in fields of their own
 (`_error`, `_failureText`), as ``net::ERR_…`` or ``NS_…``; its status is then 0 or -1.
 
@@ -79,6 +80,7 @@ class _Timings(msgspec.Struct):
     blocked: float | None = None
     dns: float | None = None
     connect: float | None = None
+    ssl: float | None = None
     send: float | None = None
     wait: float | None = None
     receive: float | None = None
@@ -213,18 +215,27 @@ def _row(number: int, entry: _Entry) -> dict[str, Any]:
 def _times(entry: _Entry, status: float | None) -> dict[str, float | None]:
     """Marks and durations in ms. What is -1, absent or contradicts itself is not said."""
     given = entry.timings or _Timings()
-    sent = _total(given.blocked, given.dns, given.connect, given.send) if _is(given.send) else None
+    spans = _total(given.blocked, given.dns, given.connect, given.send, given.wait, given.receive)
+    # Firefox writes `ssl` beside `connect` and not within it, which only the sum tells.
+    tls = _tls_apart(given.ssl, entry.time, spans)
+    sent = _total(given.blocked, given.dns, given.connect, tls, given.send) if _is(given.send) else None
     first = sent + given.wait if sent is not None and given.wait is not None and given.wait >= 0 else None
-    whole = entry.time if _is(entry.time) else None
-    if whole is None:
-        whole = _total(given.blocked, given.dns, given.connect, given.send, given.wait, given.receive)
+    # No exchange took nothing: 0 is what browsers write of one that was not over yet.
+    whole = (entry.time if _is(entry.time) else None) or spans or None
     return {
         "duration_ms": whole,
-        "connect_ms": _total(given.dns, given.connect),
+        "connect_ms": _total(given.dns, given.connect, tls),
         # Without an answer nobody can tell how far a request had got, except where it was waited for.
         "request_sent_at_ms": sent if status is not None or (given.wait or 0) > 0 else None,
         "first_byte_at_ms": first if status is not None else None,
     }
+
+
+def _tls_apart(ssl: float | None, whole: float | None, spans: float | None) -> float | None:
+    """TLS where the spans do not hold it: null where they do, or where there was none."""
+    if ssl is None or ssl <= 0 or whole is None or spans is None:
+        return None
+    return ssl if abs(whole - spans - ssl) < abs(whole - spans) / 2 else None
 
 
 def _ending(entry: _Entry) -> dict[str, str | None]:

@@ -148,7 +148,10 @@ def _read(path: Path, scratch: Path, log_format: str | None, mapping: Path | Non
 
 
 def _of_images(table: pd.DataFrame, only: str | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Records of image requests: by their path, or a model of images; those that have no path are taken as such."""
+    """Records of image requests: by their path, or a model of images; those that have no path are taken as such.
+
+    A preflight asks for nothing, and of the usual paths a GET looks after a task or fetches a file.
+    """
     paths = table["path"]
     try:
         wanted = re.compile(only or IMAGE_PATHS)
@@ -163,7 +166,8 @@ def _of_images(table: pd.DataFrame, only: str | None) -> np.ndarray[tuple[int], 
         models, named = pd.factorize(table["model"])
         of_images = np.array([IMAGE_MODELS.search(str(name)) is not None for name in named] + [False], dtype=bool)
         pathless |= of_images[models]
-    return np.asarray(by_path | pathless, dtype=bool)
+    others = ("OPTIONS", "HEAD") if only is not None else ("OPTIONS", "HEAD", "GET", "DELETE")
+    return np.asarray((by_path | pathless) & ~table["method"].isin(others).to_numpy(), dtype=bool)
 
 
 def _nothing(batches: Sequence[tuple[str, Batch]], only: str | None) -> str:
@@ -173,7 +177,8 @@ def _nothing(batches: Sequence[tuple[str, Batch]], only: str | None) -> str:
     said = pd.concat([batch.table["path"] for _, batch in batches]).value_counts().head(SHOWN_PATHS)
     # A path may hold anything: only words that are everybody's are repeated.
     shown = ", ".join(dict.fromkeys(re.sub(r"[^/]+", _everybodys, str(path)[:200]) for path in said.index))
-    return f"no record speaks of images ({only or IMAGE_PATHS}); most asked paths: {shown}. Say which with --only"
+    said_how = "Say which with --only; preflights are none, nor without it GETs"
+    return f"no record speaks of images ({only or IMAGE_PATHS}); most asked paths: {shown}. {said_how}"
 
 
 def _everybodys(step: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
 1. **By id.** Records that share a client request id, a request id, a call id or a trace id belong together, whoever
    wrote them, and so do records that are tied through a third. A value that one log repeats for many jobs (a constant,
-   a session) is no id.
+   a session, a trace that asks for several images) is no id.
 2. **By time, shape and route**, for a pair of logs of which less than half was joined by ids: within the measured
    offset of their clocks, the same shape where both say it, each other's nearest, and no second one within reach.
 
@@ -25,6 +25,7 @@ from harness.ingest.skew import Skew, skew_of_pairs, skew_of_strangers, toleranc
 
 IDS = ("client_request_id", "request_id", "call_id", "trace_id")
 MOST_OF_ONE = 20  # records of one log with one id: retries of a job, not a constant
+MOST_WHOLE = 2  # whole answers among them: nobody asks a third time for what came twice
 DEPTH = {"client": 0, "proxy": 1, "gateway": 2, "upstream": 3}
 _SHAPE = ("model", "quality", "size")
 
@@ -83,20 +84,48 @@ def join(table: pd.DataFrame) -> Joined:
 def _by_ids(table: pd.DataFrame, files: Rows) -> Rows:
     """Pairs of rows that share an id: each record with the first one that has it."""
     pieces = [
-        pd.DataFrame({"row": np.flatnonzero(table[name].notna()), "id": table[name].dropna().to_numpy(dtype=object)})
+        pd.DataFrame(
+            {
+                "row": np.flatnonzero(table[name].notna()),
+                "id": table[name].dropna().to_numpy(dtype=object),
+                "trace": name == "trace_id",
+            }
+        )
         for name in IDS
     ]
     told = pd.concat(pieces, ignore_index=True)
-    told = told[told["id"].str.len() >= 6].drop_duplicates()
+    told = told[told["id"].str.len() >= 6].drop_duplicates(["row", "id"])
     if told.empty:
         return np.empty((0, 2), dtype=np.int64)
     told["file"] = files[told["row"].to_numpy(dtype=np.int64)]
     told["code"] = pd.factorize(told["id"])[0]
-    repeated = told.groupby(["code", "file"])["row"].transform("size").to_numpy() > MOST_OF_ONE
-    constants = set(told.loc[repeated, "code"])
-    told = told[~told["code"].isin(constants)]
+    told = told[~told["code"].isin(_repeated(table, told))]
     first = told.groupby("code")["row"].transform("first").to_numpy(dtype=np.int64)
     return np.column_stack([first, told["row"].to_numpy(dtype=np.int64)])
+
+
+def _repeated(table: pd.DataFrame, told: pd.DataFrame) -> set[int]:
+    """Codes of values that one log has for several jobs. A trace has them as soon as two of its records lie over each
+    other, or one comes after a whole answer: tries of a job do neither."""
+    told = told[
+        told.duplicated(["code", "file"], keep=False)
+    ]  # nearly all ids are one record's, and sorting takes time
+    row = told["row"].to_numpy(dtype=np.int64)
+    begun = table["started_at_s"].to_numpy(dtype=np.float64)[row]
+    took, step = (
+        np.nan_to_num(table[name].to_numpy(dtype=np.float64)[row]) for name in ("duration_ms", "started_step_s")
+    )
+    status = table["status"].to_numpy(dtype=np.float64)[row]
+    cut = table["gave_up"].isin(["client", "self", "upstream"]).to_numpy()[row]
+    seen = told.assign(begun=begun, end=begun + took / 1000, step=step, side=table["side"].to_numpy()[row],
+                       whole=(status >= 200) & (status < 300) & ~cut)  # fmt: skip
+    seen = seen.sort_values(["code", "file", "side", "begun"], kind="stable")
+    one = seen.groupby(["code", "file", "side"], sort=False)
+    size, whole = one["row"].transform("size"), one["whole"].transform("sum")
+    last = one[["end", "step", "whole"]].shift()
+    again = (last["end"] > seen["begun"] + last["step"] + seen["step"]) | last["whole"].eq(True)
+    several = (size > MOST_OF_ONE) | (whole > MOST_WHOLE) | (seen["trace"] & (size > 1) & again)
+    return set(seen.loc[several, "code"])
 
 
 def _components(count: int, links: list[Rows]) -> Rows:
@@ -119,6 +148,10 @@ def _tie(table: pd.DataFrame, files: Rows, job: Rows, outer: int, inner: int) ->
     step = float(np.nanmax([*table["started_step_s"].to_numpy()[a], *table["started_step_s"].to_numpy()[b], 0.0]))
     known = _known(job, a, b)
     skew: Skew | None = None
+    if len(known) and _alike(table, a, b) and not _over_each_other(table, known):
+        # What such logs share are tries of one job that met the one and then the other.
+        skew = Skew(0.0, None, None, len(known), "parts of one log, or machines side by side: taken for one clock")
+        return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
     if len(known):
         ends = _whole_end(table)
         one, two = known[:, 0], known[:, 1]
@@ -131,9 +164,37 @@ def _tie(table: pd.DataFrame, files: Rows, job: Rows, outer: int, inner: int) ->
         kinds = _kinds(table, lonely_a, lonely_b)
         skew = skew_of_strangers(start[lonely_a], kinds[0], start[lonely_b], kinds[1], step)
     if skew.offset_s is None:
-        return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
+        # The same jobs twice, and nobody can say which: counted once, as the outer log has them.
+        several = lonely_b if skew.rivals and not _alike(table, a, b) else none
+        return Tie(outer, inner, len(known), 0, several.size, skew), none.reshape(0, 2), several
     pairs, several = _nearest(table, lonely_a, lonely_b, skew, step)
+    if _alike(table, a, b) and not _took_the_same(table, pairs):
+        skew = Skew(None, None, None, 0, "two machines side by side, or parts of one log, as far as can be seen")
+        return Tie(outer, inner, len(known), 0, 0, skew), none.reshape(0, 2), none
     return Tie(outer, inner, len(known), len(pairs), several.size, skew), pairs, several
+
+
+def _alike(table: pd.DataFrame, a: Rows, b: Rows) -> bool:
+    """Whether both logs are of one product on one side: one behind the other, side by side, or one log in two parts."""
+    return all(table[name].iloc[a[0]] == table[name].iloc[b[0]] for name in ("side", "writer"))
+
+
+def _over_each_other(table: pd.DataFrame, pairs: Rows) -> bool:
+    """Whether most pairs were under way at one time by their own clocks: one behind the other, and not a later try."""
+    start, step = (table[name].to_numpy(dtype=np.float64) for name in ("started_at_s", "started_step_s"))
+    end = start + np.nan_to_num(table["duration_ms"].to_numpy(dtype=np.float64)) / 1000
+    one, two = pairs[:, 0], pairs[:, 1]
+    slack = np.nan_to_num(step[one]) + np.nan_to_num(step[two])
+    apart = (start[two] >= end[one] - slack) | (start[one] >= end[two] - slack)
+    return bool(np.mean(apart) < 0.5)
+
+
+def _took_the_same(table: pd.DataFrame, pairs: Rows) -> bool:
+    """Whether one stands behind the other: nearly every whole answer took both the same time, to a quarter second."""
+    took = table["duration_ms"].to_numpy(dtype=np.float64)
+    ends = _whole_end(table)
+    both = pairs[~np.isnan(ends[pairs[:, 0]]) & ~np.isnan(ends[pairs[:, 1]])]
+    return len(both) >= 5 and bool(np.mean(np.abs(took[both[:, 0]] - took[both[:, 1]]) <= 250) >= 0.9)
 
 
 def _known(job: Rows, a: Rows, b: Rows) -> Rows:

@@ -115,7 +115,7 @@ def read_cells(
 
 def read_json_lines(source: Source, columns: Mapping[str, str], *, format: str, side: Side, writer: str,
                     fits: str = "true", passed_over: str = "false", beside: Mapping[str, str] | None = None,
-                    arrays: bool = False) -> Batch:  # fmt: skip
+                    arrays: bool = False, wrong: str = "is no JSON object of this format") -> Batch:  # fmt: skip
     """Lines of JSON. `columns`: sighting column → SQL over `doc`; `fits`: SQL that holds for a line of this format.
 
     `passed_over`: SQL over `doc` for lines that are no records and no flaws either. `beside`: further names that
@@ -135,18 +135,19 @@ def read_json_lines(source: Source, columns: Mapping[str, str], *, format: str, 
     listed = ", ".join(f"'{path}'" for path in paths)
     prepared = "try_cast(line AS JSON) AS doc" + (f", json_extract_string(doc, [{listed}]) AS found" if paths else "")
     return _read(source, prepared, whole, columns,
-                 "is no JSON object of this format", format, side, writer, passed_over=passed_over, beside=beside,
-                 arrays=arrays)  # fmt: skip
+                 wrong, format, side, writer, passed_over=passed_over, beside=beside, arrays=arrays)  # fmt: skip
 
 
 def read_csv(
     source: Source, columns: Mapping[str, str], *, format: str, side: Side, writer: str,
     header: Sequence[str] | None = None, separator: str | None = None, comment: str = "", needs: Sequence[str] = (),
+    fits: str = "true", wrong: str = "",
 ) -> Batch:  # fmt: skip
     """A CSV, with its columns' names in its first line or in `header`. SQL over ``"name"`` (text, null when empty).
 
     `line` is the number of the record. `separator` None: DuckDB finds it out. Lines that begin with `comment` are
-    passed over. `needs`: names that `columns` speak of, for a message that says which are not there.
+    passed over. `needs`: names that `columns` speak of, for a message that says which are not there. `fits`: SQL that
+    holds for a record, and what is `wrong` with one for which it does not.
     """
     file = literal(source.path)
     options = "all_varchar = true, store_rejects = true, rejects_limit = 0, null_padding = false, strict_mode = true"
@@ -162,7 +163,7 @@ def read_csv(
     with _connect() as connection:
         try:
             table = connection.execute(
-                f"SELECT row_number() OVER () AS line, {chosen} FROM read_csv({file}, {options})"
+                f"SELECT row_number() OVER () AS line, ({fits}) AS fits, {chosen} FROM read_csv({file}, {options})"
             ).df()
             lost = connection.execute("SELECT DISTINCT line FROM reject_errors ORDER BY 1").fetchall()
         except duckdb.BinderException:
@@ -175,10 +176,13 @@ def read_csv(
             ) from None
         except duckdb.Error as error:
             raise UsageProblem(f"{source.name}: cannot be read as {format} ({type(error).__name__})") from None
+    misfits = table.loc[~table["fits"].fillna(False).astype(bool), "line"].tolist()
+    table = table[~table["line"].isin(misfits)].drop(columns="fits").reset_index(drop=True)
     found = {str(name): table[name] for name in table.columns}
     bad = tuple(Setback(int(number), "has another number of columns") for (number,) in lost[:TOLD])
+    bad += tuple(Setback(int(number), wrong) for number in misfits[:TOLD])
     whole = complete(found, rows=len(table), side=side, writer=writer)
-    return Batch(format, whole, (*source.bad, *bad)[:TOLD], len(source.bad) + len(lost))
+    return Batch(format, whole, (*source.bad, *bad)[:TOLD], len(source.bad) + len(lost) + len(misfits))
 
 
 def _read(

@@ -100,6 +100,7 @@ def read_litellm(source: Source) -> Batch:
         "stream": f"CASE lower({json_text('$.stream')}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
         "images": f"CASE WHEN {whole} THEN json_array_length(doc, '$.response.data') END",
         "image_bytes": f"CASE WHEN {whole} AND json_array_length(doc, '$.response.data') = 1 "
+        f"AND NOT starts_with({json_text(_FIRST_IMAGE)}, '<') "
         f"THEN length({json_text(_FIRST_IMAGE)}) // 4 * 3 "
         f"- length(regexp_extract({json_text(_FIRST_IMAGE)}, '=*$')) END",
         "usage_input_tokens": f"CASE WHEN {whole} THEN {number(json_text('$.prompt_tokens'))} END",

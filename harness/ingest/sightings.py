@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -113,16 +113,24 @@ def complete(columns: Mapping[str, Any], *, rows: int, side: Side, writer: str) 
     for name, (kind, _) in COLUMNS.items():
         values = given.get(name)
         if kind == "number":
-            table[name] = np.full(rows, np.nan) if values is None else _numbers(values)
+            table[name] = np.full(rows, np.nan) if values is None else _numbers(values, _MOST.get(name, 1e15))
         else:
             texts = np.full(rows, None, dtype=object) if values is None else _texts(values)
+            if name == "gave_up":
+                texts[~np.isin(texts, get_args(GaveUp))] = None
             table[name] = pd.Series(texts, dtype=object)  # else pandas makes it a column of its own, with NaN in it
     return pd.DataFrame(table, copy=False)
 
 
-def _numbers(values: Any) -> Any:
+# No status, moment or count is larger. What is, or is below 0, is no such quantity, whatever the log calls it.
+_MOST = {"started_at_s": 253_402_300_799.0, "status": 999.0, "upstream_status": 999.0} | dict.fromkeys(
+    ("n", "retries", "prompt_chars", "images", "upstream_calls"), 1e9
+)
+
+
+def _numbers(values: Any, most: float) -> Any:
     found = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(found), found, np.nan)
+    return np.where((found >= 0) & (found <= most), found, np.nan)
 
 
 def _texts(values: Any) -> Any:

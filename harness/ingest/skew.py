@@ -32,13 +32,15 @@ MOST_PAIRS = 20_000_000
 
 @dataclass(frozen=True)
 class Skew:
-    """`offset_s` null: it cannot be told, `why` says why. `low_s`, `high_s`: what it must lie between, where known."""
+    """`offset_s` null: it cannot be told, `why` says why. `low_s`, `high_s`: what it must lie between, where known.
+    `rivals`: several offsets fit, so the logs show the same jobs, but not which is which."""
 
     offset_s: float | None
     low_s: float | None
     high_s: float | None
     pairs: int
     why: str
+    rivals: bool = False
 
 
 def skew_of_pairs(start_a: Floats, end_a: Floats, start_b: Floats, end_b: Floats, step_s: float) -> Skew:
@@ -87,7 +89,8 @@ def skew_of_strangers(start_a: Floats, kind_a: NDArray[np.int64], start_b: Float
     if counts[best] * 2 < smaller or by_accident > SURE:
         return Skew(None, None, None, 0, "no offset under which the logs show the same jobs")
     if others.size and others.max() >= RIVAL * counts[best]:
-        return Skew(None, None, None, 0, "two offsets fit about equally well; an id in both logs would decide")
+        why = "two offsets fit about equally well; an id in both logs would decide"
+        return Skew(None, None, None, 0, why, rivals=True)
     inside = differences[(differences >= bins[best] - width) & (differences <= bins[best] + 2 * width)]
     middle = float(np.median(inside))
     return Skew(

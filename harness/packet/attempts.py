@@ -146,8 +146,9 @@ def log_facts(words: tuple[LogWord, ...], narrow: Narrower) -> tuple[LogFact, ..
     )
 
 
-def attempt_facts(attempt: Attempt, narrow: Narrower) -> AttemptFacts:
-    """One attempt, narrowed."""
+def attempt_facts(attempt: Attempt, narrow: Narrower, *, end_known: bool = True) -> AttemptFacts:
+    """One attempt, narrowed. Where its end is not known, what stands for that mark is its beginning: left out."""
+    marks = marks_of(attempt.marks, narrow)
     headers = {name.lower(): value for name, value in attempt.headers.items()}
     cap_s = None if attempt.cap_ms is None else attempt.cap_ms / 1000
     known_failures = [_FAILURES.get(name) or narrow.counted("other") for name in attempt.failure]
@@ -156,7 +157,7 @@ def attempt_facts(attempt: Attempt, narrow: Narrower) -> AttemptFacts:
     server = product_of(headers.get("server"))
     facts = {
         "number": narrow.whole(attempt.number, 1, 999) or 1,
-        "marks": marks_of(attempt.marks, narrow),
+        "marks": marks if end_known else marks.model_copy(update={"ended_at_ms": None}),
         "ended": attempt.ended,
         "our_cap": attempt.cap,
         "our_cap_s": narrow.seconds(cap_s),
@@ -193,4 +194,5 @@ def all_attempts(event: JobEvent, narrow: Narrower) -> tuple[AttemptFacts, ...]:
     """The last attempts of a job, at most `MOST_ATTEMPTS`."""
     kept = event.attempts[-MOST_ATTEMPTS:]
     narrow.drop("list_entry", len(event.attempts) - len(kept))
-    return tuple(attempt_facts(attempt, narrow) for attempt in kept)
+    known = event.total_ms is not None
+    return tuple(attempt_facts(one, narrow, end_known=known or one is not kept[-1]) for one in kept)

@@ -23,6 +23,7 @@ class Beyond:
     low: float
     high: float
     why: str
+    cut_before: int = 0
 
 
 def share_beyond(curve: Curve, comparison: Literal["<", "<=", ">", ">="], ms: float) -> Beyond:
@@ -46,5 +47,5 @@ def share_beyond(curve: Curve, comparison: Literal["<", "<=", ">", ">="], ms: fl
     if ends:
         high, why = 1.0, f"{why}, too many to tell the share"
     if larger:
-        return Beyond(None if ends else 1 - done, 1 - high, 1 - low, why)
-    return Beyond(None if ends else done, low, high, why)
+        return Beyond(None if ends else 1 - done, 1 - high, 1 - low, why, cut)
+    return Beyond(None if ends else done, low, high, why, cut)

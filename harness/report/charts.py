@@ -27,6 +27,7 @@ SEGMENT_INK = {
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1, 1.5)))
 _CHAR = 0.56 * FONT  # average width of a character, in px
 _PLOT = 380  # width of the plot within a curve's panel, in px
+_LEFT = 48  # what lies to the left of it, in px
 
 
 def ecdf(panel: CurvePanel, chart_id: str, colours: dict[str, int]) -> str:
@@ -127,11 +128,14 @@ def _label_curves(axes: Axes, panel: CurvePanel, colours: dict[str, int], unit: 
             min((_at(line, 0.1, unit) for line in stacks[index + 1]), default=limit) if stacks[index + 1 :] else limit
         )
         on_the_right = edge + wide <= following or index == len(stacks) - 1
+        left = min(_at(member, 0.5, unit) for member in stack) - 9 / per_unit
+        # Beside the page's edge there is no left: then below the names of the next stack, across its curve.
+        below = 0 if on_the_right else len(stacks[index + 1])
+        on_the_right = on_the_right or (left - wide) * per_unit < -_LEFT
         for row, line in enumerate(stack if on_the_right else reversed(stack)):
             if on_the_right:
-                _say(axes, edge, 0.42 - 0.065 * row, _name_of(line), colours[line.route], "left")
+                _say(axes, edge, 0.42 - 0.065 * (row + below), _name_of(line), colours[line.route], "left")
             else:
-                left = min(_at(member, 0.5, unit) for member in stack) - 9 / per_unit
                 _say(axes, left, 0.57 + 0.065 * row, _name_of(line), colours[line.route], "right")
     rows = 0
     for line in panel.lines:
@@ -185,6 +189,7 @@ def waterfall(rows: tuple[WaterfallRow, ...], chart_id: str, *, narrow: bool = F
         axes.set_yticks([])
         axes.grid(axis="x", color=INKS["line"], linewidth=1)
         axes.set_xlabel(f"since the job was started, {name}", color=INKS["muted"], fontsize=FONT)
+        axes.xaxis.set_major_formatter("{x:g}")
         if narrow:
             axes.locator_params(axis="x", nbins=4)
         for index, row in enumerate(rows):
@@ -232,7 +237,7 @@ def _draw_row(axes: Axes, row: WaterfallRow, y: float, unit: float, limit: float
     if not narrow and len(title) * _CHAR + 12 < px < wide - (len(label) + 2) * _CHAR:
         axes.text(end + 8 / wide * limit, y + 13, label, color=INKS["bad"], va="center", ha="left", zorder=7)
     else:
-        axes.text(0, bar_top + bar_height + 16, label, color=INKS["bad"], va="center", ha="left", zorder=7)
+        axes.text(0, bar_top + bar_height + 12, label, color=INKS["bad"], va="center", ha="left", zorder=7)
 
 
 def cut_sentence(row: WaterfallRow) -> str:

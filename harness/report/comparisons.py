@@ -7,7 +7,6 @@ of `harness.stats.family`.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,15 +23,14 @@ from harness.report.jobs import (
     clock_curve,
     clock_times,
     estimate,
-    is_in,
     none_if_nan,
-    numbers,
     positions_by,
     quality_rank,
     rounded,
     value_rank,
     word,
 )
+from harness.report.price import spent_per_image
 from harness.stats.compare import Arm, Effect, EffectVerdict
 from harness.stats.family import compare_all
 from harness.stats.quantiles import INTERVAL_CONFIDENCE
@@ -175,9 +173,6 @@ def _goes_along(one: object, other: object) -> bool:
 def _cell(key: Key, jobs: pd.DataFrame, prompts: IntArray, metric: str) -> _Cell:
     times, censored, counts = clock_times(jobs, metric)
     curve = clock_curve(jobs, metric)
-    costs = numbers(jobs, "cost_usd")
-    images = int(numbers(jobs, "image_count")[is_in(jobs, "outcome", ("image",))].sum())
-    known = costs[~np.isnan(costs)]
     return _Cell(
         key=key,
         jobs=jobs,
@@ -189,7 +184,7 @@ def _cell(key: Key, jobs: pd.DataFrame, prompts: IntArray, metric: str) -> _Cell
         ),
         p50=estimate(curve.quantile(0.5)),
         p90=estimate(curve.quantile(0.9)),
-        usd=math.fsum(known.tolist()) / images if known.size and images else None,
+        usd=spent_per_image(jobs),
     )
 
 

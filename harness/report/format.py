@@ -103,6 +103,8 @@ def limit(value: float, unit: str) -> str:
     """A threshold as somebody wrote it, without digits of our own."""
     if unit == "ms" and abs(value) >= 1000:
         return seconds(value / 1000)
+    if unit == "share":
+        return f"{100 * value:g}\u00a0%"
     return f"${value:g}" if unit.lower() in ("usd", "$") else f"{value:g}\u00a0{unit}".strip("\u00a0")
 
 

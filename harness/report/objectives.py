@@ -4,7 +4,8 @@
   95 % interval, and when the limit lies inside that, it is inconclusive.
 * A share with enough jobs for one of them to weigh less than the limit is judged by its value; with fewer by its
   Wilson interval. A limit of 0 or 1 is a statement about these very jobs and is judged as it stands.
-* Maximum and mean of a clock with cut jobs are known from below only.
+* Maximum and mean of a clock with cut jobs are known from below only. A maximum is one of these very jobs; a mean of
+  few jobs is judged by Student's interval.
 * A cost per image is a ratio of two sums (`harness.report.price`), a batch one moment of the run
   (`harness.report.batch`), and a share beyond a time one point of the clock's curve (`harness.report.beyond`).
 """
@@ -16,14 +17,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
+from scipy import stats
 
 from harness.conditions import Objective
 from harness.report.batch import BATCH_COLUMNS, time_of_image
 from harness.report.beyond import share_beyond
-from harness.report.jobs import NOT_JUDGED, clock_curve, estimate, is_in, none_if_nan, rounded
+from harness.report.jobs import NOT_JUDGED, FloatArray, clock_curve, estimate, is_in, none_if_nan, rounded
 from harness.report.model import Estimate, ObjectiveResult, ObjectiveState
 from harness.report.price import cost_per_image
 from harness.stats import Curve, proportion, sample_floor
+from harness.stats.quantiles import INTERVAL_CONFIDENCE
 
 _SCALE = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "usd": 1.0, "$": 1.0, "%": 0.01, "share": 1.0, "": 1.0}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -118,7 +122,9 @@ def _beyond(objective: Objective, curve: Curve, scale: float) -> _Judged:
     if curve.n == 0:
         return "inconclusive", "no job gave a value", _NOTHING
     found = share_beyond(curve, objective.inner_comparison, objective.inner_value)
-    return _judged_share(objective, found.share, found.low, found.high, curve.n, curve.censored, found.why, scale)
+    return _judged_share(
+        objective, found.share, found.low, found.high, curve.n, curve.censored, found.why, scale, found.cut_before
+    )
 
 
 def _judged_share(
@@ -130,8 +136,11 @@ def _judged_share(
     censored: int,
     counted: str,
     scale: float,
+    cut_before: int = 0,
 ) -> _Judged:
-    """A share by its value where each job weighs less than the limit; with fewer jobs, or unknown, by its interval."""
+    """A share by its value where each job weighs less than the limit; with fewer jobs, or unknown, by its interval.
+
+    A job that was cut before the time in question (`cut_before` of them) says too little to be counted among them."""
     limit = objective.value * scale
     floor = math.ceil(1 / min(limit, 1 - limit)) if 0 < limit < 1 else 1
     value = Estimate(
@@ -140,11 +149,11 @@ def _judged_share(
         high=rounded(high / scale, 6),
         n=n,
         censored=censored,
-        thin=n < floor,
+        thin=n - cut_before < floor,
         floor=floor,
     )
     good = _COMPARE[objective.comparison]
-    if share is not None and n >= floor:
+    if share is not None and n - cut_before >= floor:
         return ("pass" if good(share, limit) else "fail"), counted, value
     return (*_by_interval(good, limit, low, high, counted, n, floor), value)
 
@@ -196,7 +205,7 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
     if objective.statistic in ("max", "mean"):
         times = np.repeat(curve.x, curve.done + curve.cut)
         known = float(times.max() if objective.statistic == "max" else times.mean())
-        at_least = curve.censored > 0 and (objective.statistic == "mean" or bool(curve.cut[-1]))
+        at_least = curve.censored > 0  # one that was cut early may have been the longest
         value = Estimate(
             value=None if at_least else rounded(known / scale, 6),
             n=curve.n,
@@ -205,6 +214,8 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
         )
         if at_least:
             return _known_from_below(good, limit, known), counted, value
+        if objective.statistic == "mean" and curve.n < sample_floor(0.5):
+            return _few_of_a_mean(good, limit, times, counted, value, scale)
         return ("pass" if good(known, limit) else "fail"), counted, value
     p = _share_of(objective.statistic)
     if p is None:
@@ -212,14 +223,34 @@ def _clock(objective: Objective, curve: Curve, scale: float) -> _Judged:
     found = curve.quantile(p)
     value = estimate(found, scale)
     if found.value is None:
+        # Not by what it is larger than: of one job that was cut nothing follows for most of them.
         why = f"{curve.censored} of {curve.n} jobs were cut, too many to tell {objective.statistic}"
-        return _known_from_below(good, limit, found.beyond or 0.0), why, value
+        return _known_from_below(good, limit, found.low or 0.0), why, value
     low = found.low if found.low is not None else 0.0
     high = found.high if found.high is not None else math.inf
     if not found.thin:
         close = "; the interval holds the limit, so it was close" if good(low, limit) != good(high, limit) else ""
         return ("pass" if good(found.value, limit) else "fail"), counted + close, value
     return (*_by_interval(good, limit, low, high, counted, found.n, found.floor), value)
+
+
+def _few_of_a_mean(
+    good: Callable[[float, float], bool], limit: float, times: FloatArray, counted: str, value: Estimate, scale: float
+) -> _Judged:
+    """By Student's interval, as a claim on a mean is; one job alone shows nothing."""
+    n, floor, mean = int(times.size), sample_floor(0.5), float(times.mean())
+    half = math.inf
+    if n > 1:
+        half = float(stats.t.ppf((1 + INTERVAL_CONFIDENCE) / 2, n - 1)) * float(times.std(ddof=1)) / math.sqrt(n)
+    low, high = max(0.0, mean - half), mean + half
+    value = replace(
+        value,
+        low=rounded(low / scale, 6) if n > 1 else None,
+        high=rounded(high / scale, 6) if n > 1 else None,
+        thin=True,
+        floor=floor,
+    )
+    return (*_by_interval(good, limit, low, high, counted, n, floor), value)
 
 
 def _share_of(statistic: str) -> float | None:

@@ -54,6 +54,17 @@ def cost_per_image(jobs: pd.DataFrame) -> Price:
     return Price(usd, low, high, n, made, "; ".join(words))
 
 
+def spent_per_image(jobs: pd.DataFrame) -> float | None:
+    """USD of all these jobs, failed ones too, over the images that were asked for and came; null without either.
+
+    A delivered job without a price is left out with its images: nobody knows what they cost.
+    """
+    costs, images = numbers(jobs, "cost_usd"), numbers(jobs, "image_count")
+    known = ~np.isnan(costs)
+    made = float(np.nansum(images[known & is_in(jobs, "outcome", ("image",))]))
+    return math.fsum(costs[known].tolist()) / made if made else None
+
+
 def ratio_interval(costs: np.ndarray, images: np.ndarray, usd: float) -> tuple[float | None, float | None]:
     """The 95 % interval of `usd`, the sum of `costs` over that of `images`; null from fewer than two jobs."""
     n = costs.size

@@ -38,7 +38,7 @@ _NAMES = ("quality", "size", "output_format", "output_compression", "background"
 _NEEDED = (
     "cell", "route", "outcome", "http_status", "image_count", "cost_usd", "cost_basis", "final_image_ms", "total_ms",
     "longest_silence_ms", "verdict_censored_at_ms", "in_flight", "rate_limited_attempts", "retry_count",
-    "retry_reason", *_NAMES,
+    "retry_reason", "earlier_attempts_usd", *_NAMES,
 )  # fmt: skip
 
 
@@ -156,15 +156,16 @@ def _silence(jobs: pd.DataFrame) -> Curve:
 def _spent(judged: pd.DataFrame) -> tuple[Estimate, float, float | None]:
     """USD for each image of the right kind with every job paid for, the share of it that is only perhaps paid, and how
     many jobs it takes for one image. A job that failed without a price cost nothing; one that delivered without a price
-    is left out, because nobody knows its. A job's price is that of its last attempt: each one before it that no 429
-    refused may have been made and billed too, at what a delivered job costs.
+    is left out, because nobody knows its. Attempts before the last are in a job's cost. Where its event is too old to
+    say what they may have cost, each that no 429 refused is taken to have cost what a delivered job does.
     """
     costs, images = numbers(judged, "cost_usd"), numbers(judged, "image_count")
     right = is_in(judged, "outcome", ("image",))
     images = np.where(right, images, 0.0)
     known = ~np.isnan(costs) | ~right
     price = float(np.nanmean(costs[right])) if right.any() and not np.isnan(costs[right]).all() else 0.0
-    again = _perhaps_made_before(judged) * price
+    earlier = numbers(judged, "earlier_attempts_usd")
+    again = np.where(np.isnan(earlier), _perhaps_made_before(judged) * price, 0.0)
     paid, made = (np.nan_to_num(costs) + again)[known], images[known]
     total, count = math.fsum(paid.tolist()), float(made.sum())
     per_image = len(judged) / float(images.sum()) if images.sum() else None
@@ -172,7 +173,8 @@ def _spent(judged: pd.DataFrame) -> tuple[Estimate, float, float | None]:
         return Estimate(value=None, n=int(known.sum())), 0.0, per_image
     usd = total / count
     low, high = ratio_interval(paid, made, usd)
-    perhaps = np.where(is_in(judged, "cost_basis", ("maybe_billed",)), np.nan_to_num(costs), 0.0) + again
+    maybe = is_in(judged, "cost_basis", ("maybe_billed",))
+    perhaps = np.where(maybe, np.nan_to_num(costs), np.nan_to_num(earlier)) + again
     share = math.fsum(perhaps[known].tolist()) / total if total else 0.0
     figure = Estimate(value=rounded(usd, 6), low=rounded(low, 6), high=rounded(high, 6), n=int(known.sum()))
     return figure, round(share, 6), per_image

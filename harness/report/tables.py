@@ -25,6 +25,7 @@ from harness.report.jobs import (
     rounded,
 )
 from harness.report.model import CellRow, Estimate, FailureKind, FailureRow, LayerRow, RetryRow, Totals
+from harness.report.price import spent_per_image
 from harness.stats import quantile
 
 _WIRE_WORD = re.compile(r"[^A-Za-z0-9_.:\-]")
@@ -50,7 +51,6 @@ def totals(frame: pd.DataFrame) -> Totals:
     judged = ~is_in(frame, "outcome", NOT_JUDGED)
     completed = is_in(frame, "outcome", ("image",))
     cost, by_basis = _cost(frame)
-    images = int(frame.loc[completed, "image_count"].sum())
     return Totals(
         jobs=len(frame),
         judged=int(judged.sum()),
@@ -62,10 +62,10 @@ def totals(frame: pd.DataFrame) -> Totals:
         false_timeouts=int(is_in(frame, "verdict_verdict", ("false_timeout",)).sum()),
         finished_behind_a_cut=_finished(cut),
         attempts=int(frame["attempt_count"].sum()),
-        images=images,
+        images=int(frame.loc[completed, "image_count"].sum()),
         cost_usd=cost,
         cost_by_basis_usd=by_basis,
-        cost_per_image_usd=rounded(cost / images, 6) if cost is not None and images else None,
+        cost_per_image_usd=rounded(spent_per_image(frame), 6),
     )
 
 
@@ -102,7 +102,6 @@ def _cell(cell: str, route: str, label: str, jobs: pd.DataFrame) -> CellRow:
     judged = ~is_in(jobs, "outcome", NOT_JUDGED)
     completed = is_in(jobs, "outcome", ("image",))
     cost, by_basis = _cost(jobs)
-    images = int(jobs.loc[completed, "image_count"].sum())
     final, response = clock_curve(jobs, "final_image_ms"), clock_curve(jobs, "response_ms")
     # What most tools print: as if a job that was cut had never been sent.
     alone = clock_curve(jobs[is_in(jobs, "outcome", DELIVERED)], "final_image_ms") if final.censored else None
@@ -126,7 +125,7 @@ def _cell(cell: str, route: str, label: str, jobs: pd.DataFrame) -> CellRow:
         response_p50_ms=estimate(response.quantile(0.5)) if response.n else None,
         response_p90_ms=estimate(response.quantile(0.9)) if response.n else None,
         cost_usd=cost,
-        cost_per_image_usd=rounded(cost / images, 6) if cost is not None and images else None,
+        cost_per_image_usd=rounded(spent_per_image(jobs), 6),
         cost_basis=tuple(sorted(by_basis)),
     )
 

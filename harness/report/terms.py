@@ -30,9 +30,9 @@ TERMS: tuple[Term, ...] = (
     Term("outcome", "Outcome and status", "How the last attempt of a job ended, and the HTTP status, type and code "
          "that it was answered with, as they were answered."),
     Term("verdict", "Verdict", "What the audits make of one job, all evidence taken together. Each job has one."),
-    Term("result", "Result", "Pass and supported: the whole interval meets it. Fail and refuted: the whole interval "
-         "misses it. Inconclusive and not shown: the run cannot tell. Where a share or a mean has no interval, its "
-         "value decides."),
+    Term("result", "Result", "Supported: the whole interval meets it. Refuted: the whole interval misses it. Pass and "
+         "fail: with enough jobs the figure itself decides, and it is said where its interval holds the limit; with "
+         "fewer the whole interval does. Inconclusive and not shown: the run cannot tell."),
     Term("layer", "Layer that gave up", "What stopped waiting for the answer: a client, a proxy, a CDN, a gateway, a "
          "platform. The setting is the one that sets its cap, the kind of the cap says what the cap counts."),
     Term("cut", "Cut", "A job’s clock was stopped by a layer that gave up. Its true time is larger, and nobody knows "

@@ -73,6 +73,9 @@ def _top(summary: Summary) -> list[str]:
     if run.partial:
         stopped = f", stopped by {run.stopped_by}" if run.stopped_by else ""
         parts.append(f"> Partial run{stopped}: {fmt.of(run.jobs, run.planned_jobs)} planned jobs.")
+    if run.load_result and run.load_result.dropped:
+        never = f"{fmt.count(run.load_result.dropped)} never sent, due while all places were taken"
+        parts.append(f"> Jobs: {never}; all figures are of the {fmt.count(run.jobs)} that were.")
     if run.unreadable_lines:
         parts.append(f"> {fmt.count(run.unreadable_lines)} lines of the journal could not be read and are left out.")
     verdict = fmt.words(answer.headline) + ("" if answer.conclusive else " (not conclusive)")

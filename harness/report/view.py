@@ -117,7 +117,7 @@ def _stamps(run: RunPart) -> str:
 
 def _proof(proof: ClockProof | None) -> str:
     """The last self-test of the machine that measured."""
-    if proof is None:
+    if proof is None or not proof.rows:
         return "not on this machine: harness selftest"
     worst = {
         path: max((row.p99_ms for row in proof.rows if row.tls == tls), default=None)

@@ -90,8 +90,7 @@ class RouteFamily:
             from playwright.async_api import Error, async_playwright
         except ImportError:
             raise UsageProblem(
-                f"route {self._target.name} is of kind browser, which needs playwright: "
-                "pip install 'image-latency-harness[browser]'"
+                f"route {self._target.name} is of kind browser, which needs playwright: pip install -e '.[browser]'"
             ) from None
         found = os.environ.get(PATH_VARIABLE) or next(filter(None, map(shutil.which, EXECUTABLES)), None)
         if found is None:

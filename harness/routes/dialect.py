@@ -46,7 +46,8 @@ def _links(items: list[Value]) -> tuple[str, ...]:
 
 
 def _failed(kind: str | None, value: Value) -> bool:
-    return kind == "error" or value.get("type") == "error" or value.get("error") is not None
+    """There are services whose every answer has an `error`, empty where there was none."""
+    return kind == "error" or value.get("type") == "error" or bool(value.get("error"))
 
 
 def _resolved(value: Value) -> Value:
@@ -91,7 +92,7 @@ def _responses(kind: str | None, value: Value) -> Said:
 
 def _response(value: Value) -> Said:
     calls = [_call(item) for item in _dicts(value.get("output")) if item.get("type") == "image_generation_call"]
-    error = value if value.get("error") is not None else next((one.error for one in calls if one.error), None)
+    error = value if value.get("error") else next((one.error for one in calls if one.error), None)
     status = value.get("status")
     if error is None and status in ("incomplete", "failed", "cancelled"):
         reason = _dict(value.get("incomplete_details")).get("reason") or status
@@ -106,7 +107,7 @@ def _response(value: Value) -> Said:
 
 
 def _call(item: Value) -> Said:
-    if item.get("error") is not None:
+    if item.get("error"):
         return Said(error=item)
     images = (item["result"],) if item.get("result") else ()
     return Said(images=images, resolved={name: one for name, one in _resolved(item).items() if name != "usage"})

@@ -40,7 +40,7 @@ def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | 
         asked_size: "WxH"; None or "auto" leaves the size to the provider.
     """
     try:
-        data = pybase64.b64decode(encoded, validate=True) if base64 else encoded
+        data = _plain(encoded) if base64 else encoded
     except ValueError:
         check = ImageCheck(image_bytes=len(encoded) * 3 // 4, problems=("base64 is invalid or cut short",))
         return Decoded(check, None, b"")
@@ -75,6 +75,14 @@ def decode_image(encoded: bytes, *, asked_format: str | None, asked_size: str | 
         problems=tuple(problems),
     )
     return Decoded(check, render_ms, data)
+
+
+def _plain(encoded: bytes) -> bytes:
+    """What base64 text stands for. Lines may be folded, as in a mail: every usual decoder takes that."""
+    try:
+        return pybase64.b64decode(encoded, validate=True)
+    except ValueError:
+        return pybase64.b64decode(encoded.translate(None, b" \t\r\n"), validate=True)
 
 
 def _bad(data: bytes, problem: str) -> Decoded:

@@ -22,6 +22,15 @@ _OPTION = compiled(r"(?:^|\s)-{1,2}([A-Za-z][\w\-]{1,40})([ \t]+)")
 _NEXT = re.compile(r"[\s,;|]+[\"'\[({]?[A-Za-z_][\w.\-]{1,40}[\"']?\s?[=:]|\t| \| ")
 _NARROW = re.compile(r"[\s&\"'`<>]|[,;)\]}](?=[\s\"'&)\]},;]|$)|[,;](?=[A-Za-z_][\w.\-]{0,40}[=:])")
 _BLOCK = re.compile(r"[|>][+-]?\d?[ \t]*(?:#.*)?$")
+# What a value may be wrapped in: ``SecretStr('…')``, ``Some("…")``, ``[]string{"…"}``, ``string(12) "…"``, ``<<"…">>``;
+# and the type that may stand before it: ``apiKey: string = '…'``.
+_WRAPPED = re.compile(
+    r"(?:&?[A-Za-z_][\w.<>\[\]]{0,30} ?= ?)?(?:(?:\[\])?[A-Za-z_][\w.:<>]{0,40}[(\[{] ?(?:\w{1,30}=)?|<<){0,3}"
+    r"(?=\\{0,8}[\"'`])|\s{0,4}string\(\d+\) (?=\")"
+)
+_PORT = re.compile(r"\d{2,5}(?=[\s/\"',;)\]]|$)")
+_LOOKED_UP = re.compile(r"(?i)env|input|getpass|\.get\w*\(|lookup")  # what stands in it is a name, not the value
+_CALLED = re.compile(r"(?:[A-Z]\w{0,30}[(\[]){1,3}(?=[^\s\"'()\[\]]{3,200}[)\]])")
 _SCHEME = re.compile(
     r"(?:(?i:bearer|basic|digest|token|key|apikey|negotiate|ntlm|hmac|aws4-hmac-sha256|hawk|sharedaccesssignature|sharedkey)"
     r"(?:\s+|%20|\+|:\s?))+"
@@ -71,6 +80,8 @@ def fields(text: str, view: bytes) -> Iterator[Field]:
             if begin >= len(text):
                 continue
             separator = text[name_end:begin]
+            if "." in name and separator == ":" and _PORT.match(text, begin):
+                continue  # www.example.org:443 is a machine, and no organisation called 443 …
             if begin > line_end or line_end < 0:
                 line_end = text.find("\n", begin)
                 line_end = len(text) if line_end < 0 else line_end
@@ -86,7 +97,14 @@ def _value(
 ) -> Field | None:
     if line_end > begin and text[line_end - 1] == "\r":
         line_end -= 1
-    quoted = _quoted(text, begin, line_end, wide=policy.startswith("drop") or policy in ("text", "image"))
+    wide_quote = policy.startswith("drop") or policy in ("text", "image")
+    quoted = _quoted(text, begin, line_end, wide=wide_quote)
+    if quoted is None and policy.startswith("drop"):
+        wrapped = _WRAPPED.match(text, begin) or _CALLED.match(text, begin)
+        if wrapped is not None and wrapped.end() > begin and not _LOOKED_UP.search(wrapped[0]):
+            begin = wrapped.end()
+            line_end = max(line_end, text.find("\n", begin) if "\n" in wrapped[0] else line_end)
+            quoted = _quoted(text, begin, line_end, wide=wide_quote)
     if quoted is not None:
         return Field(name, policy, *quoted, quoted=True)
     if begin == line_end and separator.strip() != ":":

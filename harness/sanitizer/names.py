@@ -118,7 +118,7 @@ EXACT: dict[str, str] = {
         x_ratelimit_key rate_limit_key entity entity_id iss aud tid oid"""),
     **_each("drop:user", """user user_id userid username user_name login login_name first_name last_name full_name
         firstname lastname fullname given_name family_name surname nickname sender recipient assignee requester
-        operator_name contact contact_name remote_user auth_user x_forwarded_user x_remote_user x_user upn uid
+        operator_name contact contact_name preferred_username remote_user auth_user x_forwarded_user x_remote_user x_user upn uid
         user_ref user_hint user_label logname sudo_user real_name author_name display_user employee employee_name"""),
     **_each("drop:email", "email e_mail mail email_address user_email x_forwarded_email from_email to_email contact_email"),
     **_each("drop:phone", "phone phone_number phonenumber tel telephone mobile fax msisdn whatsapp cell cell_phone"),
@@ -147,7 +147,7 @@ EXACT: dict[str, str] = {
         path_translated script_filename document_root temp_dir tmpdir log_file logfile root_dir install_dir
         executable argv0 program_path oldpwd virtual_env config_file env_file cert_file key_file ca_file
         code_filepath pathname pathname_full source_file save_path output_path image_path upload_path"""),
-    **_each("path", "path file dir directory folder lineno_file script module_path location source"),
+    **_each("path", "path user_api_key_request_route file dir directory folder lineno_file script module_path location source"),
     **_each("url", """url uri href link request_uri request_url referer referrer origin base_url api_base endpoint
         target_url proxy https_proxy http_proxy all_proxy upstream_url image_link"""),
     **_each("drop:url", """callback callback_url callbackurl webhook webhook_url webhookurl notify_url notify_hook

@@ -89,7 +89,8 @@ def _is_opaque(token: str) -> bool:
             continue
         humps = _HUMP.findall(part)
         odd = sum(len(hump) for hump in humps if hump.isalpha() and not _wordy(hump))
-        if size >= 6 and len(humps) > max(2, size / 3.6):
+        named = part.isalpha() and not odd and size >= 3.3 * len(humps)  # EdgeTimeToFirstByteMs
+        if size >= 6 and len(humps) > max(2, size / 3.6) and not named:
             strange += size  # changes between cases and digits more often than words do
         elif odd >= size / 2 and size >= 6:
             strange += size

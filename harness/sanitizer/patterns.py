@@ -37,7 +37,12 @@ HASHED = re.compile(
     r"(?i)(?:sha-?\d{1,3}|md5|digest|checksum|hash|fingerprint|etag)(?:sum)?[\"'\])]{0,2}\s?(?:[:=]|is|of|\()?\s?[\"'(\[`]{0,2}(?:W/\")?$"
 )
 SUM_LINE = re.compile(r"(?m)^([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}) [ *](?=[\w.-]{1,80}$)")
-ACCESS = compiled(r'("(?:[A-Z]{3,8}) [^"\n]*" [0-9]{3} [0-9-]+[^\n]*)')
+ACCESS = compiled(r'("(?:[A-Z]{3,8}) [^"\n]*" [0-9]{1,3} (?:[0-9-]|[A-Z]{2,})[^\n]*)')
+# HAProxy's captured headers, between its queues and the request.
+CAPTURED = compiled(r'[0-9]+/\+?[0-9]+ [0-9]+/[0-9]+ ((?:\{[^}\n]*\} ?){1,2})(?:\S+ )?"[A-Z]{3,8} ')
+CAPTURED_ID = re.compile(
+    r"(?:^|[{|])([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{32}|00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})(?=[}|])"
+)
 ACCESS_ID = re.compile(r"(?:^|[\s\"=])([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=$|[\s\"])")
 # (signs without which there is nothing to do, the token around an escape, what undoes it)
 ESCAPED = (

@@ -16,6 +16,24 @@ def _has_digit_or_upper(value: str) -> bool:
     return _MIXED.search(value.partition("-")[2] or value.partition("_")[2] or value) is not None
 
 
+_KNOWN_WORD = re.compile(
+    r"(?i)(?:gpt|chatgpt|dall-e|imagen|flux|gemini|claude|sd|sdxl|llama|qwen|seedream|grok)[-_.0-9].*|o[1-9](?:-.*)?"
+    r"|v?\d[\d.,:x-]*(?:[a-z]{1,5}|%)?|(?:sha|md|utf|rs|hs|es|ps|base|aes|oauth|http|h|tls|ssl|x|rfc|ipv|int|float)-?\d+\S*"
+    r"|https?:.*|/.*|<.*|\$.*|\{.*|.*\*{3}.*|[a-z_]+\(.*|\d.*(?:z|utc|gmt)"
+)
+
+
+def _like_a_password(value: str) -> bool:
+    """Digits and letters, or signs, in what is no model, no figure and no algorithm: words stay words."""
+    value = value.rstrip(".,;:)]}'\"")
+    if len(value) < 6 or _KNOWN_WORD.fullmatch(value) or not re.search(r"[A-Za-z]", value):
+        return False
+    return re.search(r"[0-9]", value) is not None
+
+
+_NAMED = r"(?:password|passwd|passphrase|api[ _-]?key|secret(?:[ _-]?access)?(?:[ _-]?key)?|access[ _-]key|(?:auth|api|access|session|bearer)[ _-]?token|token|private[ _-]key|credential)"
+
+
 def _prefixed(name: str, prefix: str, tail: str, example: str, *false: str, group: str = "key") -> Rule:
     """A key that begins with a fixed word; `prefix` is RE2, its literal start is the needle."""
     literal = re.match(r"[A-Za-z0-9_.\-/]+", prefix.replace("\\", ""))
@@ -136,8 +154,31 @@ KEY_RULES: tuple[Rule, ...] = (
     Rule("cli-password", "key", r"(?i)\s--?(?:password|passwd|token|api-?key|secret|auth-token|access-token|key|pass)(?:\s+|=)"
          r"[\"']?([^\s\"'\-][^\s\"']{5,})", ("--pass", "-pass", "-token", "key", "-secret"),
          ("tool --password {b:9}", "tool --key {l:12}"), ("sort --key 2",), wide=False),
-    Rule("kubernetes-env", "key", r"(?i)name[\"']?:\s*[\"']?[\w-]*(?:key|token|secret|password|passwd|pwd|dsn|credentials?)[\"']?\s*,?\s*\n?\s*[\"']?value[\"']?:\s*[\"']?([^\s\"',}]+)",
-         ("value",), ("- name: DB_PASSWORD\n  value: {l:12}",), ("- name: SIZE\n  value: large",), wide=False),
+    Rule("kubernetes-env", "key", r"(?i)(?:name|key)[\"']?[:=]\s*[\"']?[\w.-]*(?:key|token|secret|password|passwd|pwd|dsn|credentials?|authorization|cookie)[\"']?\s*,?\s*\n?\s*[\"']?value[\"']?[:=]\s*[\"']?([^\s\"',}>]+)",
+         ("value",), ("- name: DB_PASSWORD\n  value: {l:12}", "- key: x-api-key\n  value: {l:12}", '<add key="ApiKey" value="{l:12}" />'),
+         ("- name: SIZE\n  value: large",), wide=False),
+    Rule("password-input", "key", r"(?i)type=[\"']?password[\"']?[^>\n]{0,200}\svalue=[\"']?([^\s\"'>]+)", ("password",),
+         ('<input type="password" name="pw" value="{l:9}">',), ('<input type="password" value="">',), wide=False),
+    Rule("plist-key", "key", r"(?i)<key>[\w.-]*(?:key|token|secret|password)</key>\s*<string>([^<\x01]+)<", ("</key>",),
+         ("<key>apiKey</key>\n<string>{l:9}</string>",), ("<key>size</key><string>large</string>",), wide=False),
+    Rule("set-by-blank", "key", r"(?i)(?:^|[\s\"'])(?:ENV|ARG|setx|setenv|set\s+-[a-z]{1,4}|#define|proxy_set_header|(?:set|add)-header|header_up|\(setq)\s+[\w-]*(?:key|token|secret|password|passwd|pwd|credentials?|authorization|cookie)\s+[\"']?((?:Bearer\\?\s+)?[^\s\"';)]+)",
+         ("env", "arg", "set", "define", "header_up"),
+         ("ENV API_TOKEN {l:9}", "setx DB_PASSWORD {l:9}", "set -gx API_TOKEN {l:9}", "proxy_set_header X-Api-Key {l:9};",
+          "http-request set-header Authorization Bearer\\ {l:9}"),
+         ("proxy_set_header Host api.openai.com;", "ENV TOKEN_LIMIT 4096"), wide=False, check=lambda v: not v.startswith(("$", "%"))),
+    Rule("named-loosely", "key", r"(?i)(?:^|[^A-Za-z])(?:[\w-]*[_-])?" + _NAMED + r"(?:[\"']?\s?,\s?[\"']|[ \t]{2,}|\t|\s\.{2,}\s|\s?[|\xff]{1,3}\s{1,20}|(?: is| was)?(?: set to)?:?\s[\"'`]?|\s?[:=]\s?[\"'`]?)([^\s\"'`,;|<>]{6,})",
+         ("passw", "passphrase", "key", "secret", "token", "credential"),
+         ("[('x-api-key', '{l:5}7{l:4}')]", "api_key ........ {l:5}7{l:4}", "| api_key | {l:5}7{l:4} |", "API Key: {l:5}7{l:4}!",
+          "the auth token is {l:5}7{l:4}", "password was '{l:5}7{l:4}'", "API key {l:5}7{l:4} is invalid"),
+         ("token gpt-image-1", "token limit 4096", "password sha256 hash", "API key: none", "token 1024x1536", "token expired"),
+         wide=False, check=_like_a_password),
+    Rule("database-password", "key", r"(?i)(?:identified by|with (?:encrypted )?password|requirepass|convertto-securestring)\s+[\"']?([^\s\"';]+)",
+         ("identified by", "password", "requirepass", "securestring"), ("CREATE USER x IDENTIFIED BY '{l:9}'", "ALTER ROLE x WITH PASSWORD '{l:9}'", "requirepass {l:9}"),
+         ("signed in with password authentication",), wide=False, check=lambda v: v.lower() not in {"authentication", "auth", "for", "and", "or", "is", "was", "random"}),
+    Rule("short-option", "key", r"(?:^|[\s;&|])(?:sshpass|redis-cli|ldap[a-z]{3,8}|mysql[a-z]{0,8}|mariadb[a-z-]{0,8}|docker login|podman login|unzip|zip|7z)\s(?:[^\n|;&]{0,120}\s)?-[pawP]\s?[\"']?([^\s\"'\-/][^\s\"']{3,})",
+         ("sshpass", "redis-cli", "ldap", "mysql", "mariadb", "login", "zip", "7z"),
+         ("sshpass -p {l:9} ssh x", "mysql -u x -p{l:9} db", "redis-cli -a {l:9} ping", "ldapsearch -D cn=x -w {l:9}"), ("mysql -P 3306 db",),
+         wide=False, check=lambda v: not v.isdigit()),
     Rule("xml-element", "key", r"(?i)<[\w:.-]*(?:password|passwd|secret|token|api-?_?key|access-?_?key(?:id)?|signature|sessionid|prompt|userid|username|customer(?:id|name)?)(?:\s[^>]*)?>\s*([^<\x01]+)<",
          ("</",), ("<AccessKeyId>{l:9}</AccessKeyId>", "<prompt>a red fox</prompt>"), ("<title>504</title>",), wide=False),
     Rule("masked-key", "key", r"(?i)(?:key|token|secret|password|credential)s?(?: provided| given| used)?[\"']?[:= ]{1,3}[\"']?([A-Za-z0-9_\-]*\*{3,}[A-Za-z0-9_\-*]*)", ("***",),

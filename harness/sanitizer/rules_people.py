@@ -70,6 +70,7 @@ _USER_WORDS = words(
     failure success required service services page url flow event events count cache facing-timeout org organization"""
 )
 
+_SEGMENTS = words("me self current new search list login logout count all export import images generations edits v1 v2")
 _L = r"(?:^|[^A-Za-z0-9])"
 _SEG = r"[\w.$~@+%=,#\-\xff]"
 _FS = (
@@ -83,6 +84,8 @@ PEOPLE_RULES: tuple[Rule, ...] = (
          ("anna.{l:6}@{l:8}.com", "j.doe+tag@mail.{l:5}.co.uk"), ("user@", "@media print", "[image]@2x")),
     Rule("user-of-ssh", "user", r"(?i)\b(?:ssh|scp|sftp|rsync|mosh)\s+(?:-\S+\s+(?:[0-9]+\s+)?)*([\w.-]{1,64}@[\w.-]{1,100})",
          ("@",), ("ssh {l:9}@bastion", "ssh -p 2222 {l:7}@{l:6}"), ("ssh bastion", "npm install openai@7.55.0"), wide=False),
+    Rule("name-of-mail", "person", r"([A-Z\xff][\w\xff'.-]{1,30}(?: [A-Z\xff][\w\xff'.-]{0,30}){1,3})\"? {0,2}<[\w.+-]{1,64}@[\w.-]{3,80}>", ("@",),
+         ("From: Anna Meyer <a.{l:6}@{l:8}.com>",), ("See Also <https://x>",), wide=False),
     Rule("email-obfuscated", "email", r"(?i)\b([\w.+-]{2,64}\s?(?:\[at\]|\(at\)| at )\s?[\w-]{2,63}(?:\s?(?:\[dot\]|\(dot\)| dot )\s?[\w-]{2,20})+)",
          ("dot",), ("anna [at] {l:8} [dot] com",), wide=False),
     Rule("phone", "phone", r"(?:^|[^\w.+/:-])((?:\+|00)[1-9][0-9]{0,2}[ .\-/]?(?:\(0?\)?)?\(?[0-9]{1,4}\)?(?:[ .\-/]?[0-9]{2,5}){1,5})(?:$|[^\w:])",
@@ -99,9 +102,18 @@ PEOPLE_RULES: tuple[Rule, ...] = (
          ("10.", "192.", "172.", "169.", "100."), ("tcp/10.20.30.{n:2}", "192.168.7.{n:2}"), ("Chrome/10.0.0.0",), check=_ipv4, wide=False,
          unless_after=re.compile(r"(?:Chrome|Version|Edg|Safari|OPR|Firefox)/$")),
     Rule("ipv4-dashed", "host", r"(?i)\b(ip-[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3}[a-z0-9.-]*)", ("ip-",), ("ip-10-0-3-17",)),
+    Rule("haproxy-backend", "host", r"\] \S+ ([^\s/<]+)/\S+ -?[0-9]+/-?[0-9]+/-?[0-9]+/", ("/",), ("[20/Nov/2026:10:15:30.123] web {l:9}/s1 0/0/1/-1/60002 504",), wide=False),
+    Rule("haproxy-server", "host", r"\] \S+ [^\s/]+/([^\s/<]+) -?[0-9]+/-?[0-9]+/-?[0-9]+/", ("/",), ("[20/Nov/2026:10:15:30.123] web api/{l:9} 0/0/1/-1/60002 504",), ("] web api/<NOSRV> 0/-1/-1/-1/3",), wide=False),
+    Rule("unresolved-host", "host", r"(?i)(?:\b(?:lookup|ENOTFOUND|EAI_AGAIN|UnknownHostException:|unknown host:?)|could not resolve(?: host)?:?) [\"']?([a-z][\w-]{2,62})(?: on [^\s:]+(?::[0-9]+)?)?(?:[:,;\"'\s]|$)",
+         ("lookup ", "enotfound", "eai_again", "unknownhost", "unknown host", "could not resolve"),
+         ("dial tcp: lookup {l:9}: no such host", "lookup {l:9} on 10.0.0.2:53: i/o timeout", "getaddrinfo ENOTFOUND {l:9}"), ("lookup failed: x", "lookup table"), wide=False,
+         check=lambda v: v.lower() not in {"failed", "table", "error", "timeout", "timed", "host", "the", "for", "took", "of", "by", "in", "is", "not", "localhost", "and"}),
     Rule("ipv6", "ip", r"(?:^|[^0-9A-Za-z:.])((?:[0-9A-Fa-f]{0,4}:){2,8}(?:[0-9A-Fa-f]{1,4}|(?:[0-9]{1,3}\.){3}[0-9]{1,3})?(?:%[a-z0-9]{1,10})?)",
          (":",), ("2001:db8::8a2e:370:{n:4}", "fe80::1ff:fe23:4567:890a", "[2a02:8108::{h:4}]"),
          ("10:15:30", "std::vector", "12:30:45.123", "::1"), check=_ipv6, wide=False),
+    Rule("ipv4-behind-slash", "ip", r"[A-Za-z]?/((?:[0-9]{1,3}\.){3}[0-9]{1,3}):[0-9]{2,5}(?:$|[^\w.])", ("/",),
+         ("Connect to api.openai.com/198.51.100.{n:2}:443 failed", "tcp/203.0.113.{n:2}:443", "/203.0.113.{n:2}:51234"), ("Chrome/120.0.0.0", "nginx/1.2.3.4"),
+         check=_ipv4, wide=False),
     Rule("mac-address", "ip", r"(?:^|[^0-9A-Za-z:-])((?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2})(?:$|[^0-9A-Za-z:-])", (":", "-"),
          ("02:42:ac:11:00:{n:2}",), wide=False),
     Rule("account-id", "account", _L + r"((?:org|organization|proj|project|user|usr|acct|account|asst|cus|cust|customer|team|tenant"
@@ -114,6 +126,9 @@ PEOPLE_RULES: tuple[Rule, ...] = (
          r"(?:/(?:resourceGroups|providers|locations|accounts|deployments|serviceAccounts|secrets|keys|workspaces)/[^\s\"'<>?,;)/]+)*)",
          ("subscriptions/", "projects/", "resourcegroups/", "organizations/", "folders/", "accounts/", "tenants/", "customers/"),
          ("/subscriptions/{u}/resourceGroups/falcon", "projects/acme-prod-{d:4}/locations/eu"), ("projects/ are",), wide=False),
+    Rule("user-segment", "user", r"(?i)/(?:users|members|people|u|profiles)/([A-Za-z0-9_.@%+-]{2,80})", ("/users/", "/members/", "/people/", "/u/", "/profiles/"),
+         ("GET /users/{l:9}/images HTTP/1.1", "GET /v1/members/{l:9}"), ("GET /v1/users/me HTTP/1.1", "GET /users HTTP/1.1"),
+         check=lambda v: v.lower() not in _SEGMENTS, wide=False),
     Rule("channel", "account", r"(?i)\b(?:channel|pool|account|acct|tenant|customer|client|upstream account|seat|org(?:anization)?|project|team|workspace)"
          r"(?:[ _-]?id)?(?: |[:=]|: ?|\s?#)\s?#?([0-9]{1,20}|[A-Za-z]*[-_]?[0-9]+[A-Za-z0-9_-]*)\b",
          ("channel", "pool", "account", "acct", "tenant", "customer", "client", "seat", "org", "project", "team", "workspace"),
@@ -141,6 +156,7 @@ PEOPLE_RULES: tuple[Rule, ...] = (
     Rule("home-path", "path", _L + r"((?:/|\\/|%2F|\\u002f)+(?:home|Users|root)(?:/|\\/|%2F|\\u002f)" + _SEG + r"(?:" + _SEG + r"|/|\\/)*)",
          ("/home", "/users", "/root", "%2fhome", "%2fusers", "u002fhome", "u002fusers"), ("/home/{l:6}/run", "/Users/{l:6}", "\\/home\\/{l:6}\\/x"),
          wide=False),
+    Rule("drive-of-a-shell", "path", _L + r"(/(?:mnt/|cygdrive/)?[a-z]/Users/" + _SEG + r"(?:" + _SEG + r"|/)*)", ("/users/",), ("/c/Users/{l:9}/x",), wide=False),
     Rule("home-path-spaced", "path", r"((?:/(?:home|Users)|[A-Za-z]:\\{1,4}Users)[/\\]{1,4}[\w.-]+(?:[/\\]{1,4}[\w.-]+(?: [\w.-]+){0,4})*[/\\]{1,4}[\w.-]+(?: [\w.()-]+){1,5}\.(?:png|jpe?g|webp|json|py|js|ts|txt|log|pdf|psd|csv|har|zip))",
          ("/home", "/users", "users\\"), ("/Users/{l:6}/My Drawings/red fox.png",), wide=False),
     Rule("system-path", "path", r"(?:^|[^\w.\-/:\\])((?:/(?:" + _FS + r")/" + _SEG + r"(?:" + _SEG + r"|/)*))", ("/",),
@@ -160,6 +176,12 @@ PEOPLE_RULES: tuple[Rule, ...] = (
     Rule("user-word", "user", r"(?i)\b(?:user|username|login|logname|sudo -u|su -|USER|invoking user|logged in as|as user|uid=[0-9]+)\s?(?:\(|[\"'=: ]{1,2})([a-z][\w.-]{1,31})\)?", ("user", "logged", "login", "logname", "su", "uid="),
          ("uid=1000({l:6})", "user {l:6} connected", "logged in as {l:6}"), ("user agent", "user error", "user not found", "user_error"),
          check=lambda v: v.lower() not in _USER_WORDS, wide=False),
+    Rule("login-log", "user", r"(?:\b(?:Accepted|Failed) (?:publickey|password|keyboard-interactive(?:/pam)?|none) for (?:invalid user )?|\b(?:sudo|su|doas)(?:\[[0-9]+\])?:\s+|\bsession (?:opened|closed) for user |\bInvalid user )([A-Za-z_\xff][\w.\xff-]{1,40})",
+         ("accepted ", "failed ", "sudo", "su:", "su[", "doas", "session ", "invalid user"),
+         ("Accepted publickey for {l:9} from x port 5 ssh2", "sudo: {l:9} : TTY=pts/0 ; COMMAND=/bin/ls"), ("sudo: pam_unix(sudo:session)", "Failed password for root"),
+         check=lambda v: v.lower() not in {"root", "pam_unix", "unable", "no", "a", "the", "command", "sorry"}, wide=False),
+    Rule("file-owner", "user", r"(?m)^[bcdlps-][rwxsStT-]{9}[+.@]?\s+[0-9]+\s+([A-Za-z_][\w.-]{1,40}\s+[A-Za-z_][\w.-]{1,40})\s+[0-9]", ("-",),
+         ("-rw-r--r-- 1 {l:9} {l:6} 123 Nov 20 10:00 a.png",), ("-rw-r--r-- 1 root root 123 Nov 20 10:00 a.png",), check=lambda v: set(v.split()) - {"root", "wheel"} != set(), wide=False),
     Rule("access-log-user", "user", r"(?m)^\S+ \S+ ([^\s\-\x01\[\]\":]+) \[[0-9]{1,2}/[A-Z][a-z]{2}/", ("/",), ("x - {l:6} [20/Nov/2026:10:15:30 +0000] x",), ("x - - [20/Nov/2026:10:15:30 +0000]",), wide=False),
     Rule("prompt-quoted", "prompt", r"(?i)\b(?:prompts?|caption|generat(?:ing|ed?)|draw(?:ing)?|render(?:ing)?|imagine|image of)\b[^\"'`\r\n\x01=:]{0,30}:? ?\\?[\"'`]([^\"'`\r\n\x01]{3,})[\"'`]",
          ("prompt", "caption", "generat", "draw", "render", "imagine", "image of"), ("received prompt 'a red {l:5}'", 'Generating image for "red {l:5}"'), ('generated "ok"',), wide=False,

@@ -79,7 +79,8 @@ class TextScan(HostScan, OpaqueScan):
                 return
             body = text[start:end]
             cleaned = self.engine.json(body, self.depth + 1)
-            if end - start > 2 and not (body[0] == "[" and body[1:2] not in '{"['):
+            named = body[0] == "[" and text[end : end + 4].lstrip()[:1] in ("=", ":")  # PHP's ["name"]=> "value"
+            if end - start > 2 and not named and not (body[0] == "[" and body[1:2] not in '{"['):
                 self.spans.append(Span(start, end, "blob", 9, cleaned))
                 self._blank(start, end)
             at = end
@@ -145,6 +146,8 @@ class TextScan(HostScan, OpaqueScan):
                     continue
                 if kind == "ip" and not re.search(r"[0-9a-fA-F][.:]", value):
                     continue
+                if kind == "phone" and field.name.lower() == "cell" and re.search(r"[A-Za-z]{2}.*/", value):
+                    continue
                 if kind in ("account", "user") and not field.quoted and not re.match(r"[\w\xff-\U0010ffff@-]", value):
                     continue
                 if kind in ("user", "account") and value.lower() in (
@@ -196,6 +199,10 @@ class TextScan(HostScan, OpaqueScan):
         if '" ' in text:
             for line in patterns.ACCESS.finditer(view):
                 for found in patterns.ACCESS_ID.finditer(text, *line.span(1)):
+                    self.pardons.append(found.span(1))
+        if "} " in text:
+            for line in patterns.CAPTURED.finditer(view):
+                for found in patterns.CAPTURED_ID.finditer(text, *line.span(1)):
                     self.pardons.append(found.span(1))
         for found in patterns.SUM_LINE.finditer(text):
             self.pardons.append(found.span(1))

@@ -60,6 +60,11 @@ def clean_url(url: str, pseudonym: Callable[[str, str], str], value: Callable[[s
             kind = "ip" if is_address(host) else "host"
             slash = "\\/" if "\\/" in url else "/"
             return f"{scheme}:{slash}{slash}{pseudonym(kind, host)}{port}{tail.replace('/', slash)}"
+        path, mark, query = tail.partition("?")
+        if mark and len(path) > 1 and _API_PATH.fullmatch(path):  # whose it is stands before and behind
+            kind, shown = "ip" if is_address(host) else "host", path.replace("/", "\\/" if "\\/" in url else "/")
+            slash = "\\/" if "\\/" in url else "/"
+            return f"{scheme}:{slash}{slash}{pseudonym(kind, host)}{port}{shown}?{pseudonym('url', query)}"
         return pseudonym("url", url)
     if _CALLBACK.search(tail) or _SIGNED.search(tail) or _is_callback(tail):
         return pseudonym("url", url)

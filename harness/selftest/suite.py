@@ -62,9 +62,7 @@ def certified(*, secure: bool) -> Iterator[Certificate | None]:
         yield None
         return
     if not can_certify():
-        raise UsageProblem(
-            "the TLS part makes a certificate with trustme: pip install 'image-latency-harness[selftest]'"
-        )
+        raise UsageProblem("the TLS part makes a certificate with trustme: pip install -e '.[selftest]'")
     import trustme
 
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,10 @@ Sources
   "A confidence interval for the median survival time", Biometrics 38 (1982) 29-41.
 * Those limits: Greenwood's variance on the log(-log) scale, which keeps them inside 0 to 1: J. D. Kalbfleisch and
   R. L. Prentice, *The Statistical Analysis of Failure Time Data*, 1980, section 1.4 (the method "log-log" of scipy).
+* Where jobs were cut since the last one was done, fewer are watched than that variance knows of. The upper limit of
+  the share is widened by how many are left: F. J. Dorey and E. L. Korn, "Effective sample sizes for confidence
+  intervals for survival probabilities", Statistics in Medicine 6 (1987) 679-687. Before the first job is done it is
+  the exact one of none in those left: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934) 404-413.
 """
 
 from __future__ import annotations
@@ -28,7 +32,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from harness.stats.quantiles import INTERVAL_CONFIDENCE, FloatArray, Quantile, quantile, sample_floor
+from harness.stats.quantiles import (
+    INTERVAL_CONFIDENCE,
+    FloatArray,
+    Quantile,
+    order_statistic_ranks,
+    quantile,
+    sample_floor,
+)
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -55,10 +66,10 @@ class Curve:
     _cut_flags: BoolArray
 
     def limits(self, confidence: float = INTERVAL_CONFIDENCE) -> tuple[FloatArray, FloatArray]:
-        """Pointwise limits of `cdf` at each `x`.
+        """Pointwise limits of `cdf` from each `x` to the next.
 
-        Greenwood's formula has no answer at two places. Before the first job is done both limits are kept at 0; once
-        none is left the lower limit stays where it was and the upper is 1.
+        Greenwood's formula has no answer at two places. Before the first job is done the lower limit is 0; once all
+        are done it stays where it was. The upper one is 1 as soon as nobody is left who is watched.
         """
         if self.n == 0:
             return self.cdf, self.cdf
@@ -70,30 +81,48 @@ class Curve:
         high = 1 - np.asarray(interval.low.probabilities, dtype=np.float64)
         none_done = self.cdf <= _TOLERANCE
         all_done = self.cdf >= 1 - _TOLERANCE
-        low[none_done] = high[none_done] = 0.0
-        high[all_done] = 1.0
+        low[none_done] = 0.0
         low[all_done] = low[~all_done][-1] if not all_done.all() else 0.0
-        return np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0)
+        return np.nan_to_num(low, nan=0.0), self._upper(np.nan_to_num(high, nan=1.0), none_done, confidence)
+
+    def _upper(self, greenwood: FloatArray, none_done: BoolArray, confidence: float) -> FloatArray:
+        """The upper limits, as wide as the jobs that are still watched after each moment allow."""
+        left = self.at_risk - self.done - self.cut
+        steps = np.flatnonzero(self.done > 0)
+        upper = np.ones_like(greenwood)
+        last = np.searchsorted(steps, np.arange(self.x.size), side="right") - 1  # the last step up to each moment
+        some = (left > 0) & ~none_done
+        survived = (self.at_risk - self.done)[steps[last[some]]]
+        with np.errstate(divide="ignore"):
+            here, limit = np.log(1 - self.cdf[some]), np.log(1 - greenwood[some])
+        wider = np.where(self.done[some] > 0, 1.0, np.sqrt(survived / left[some]))
+        upper[some] = -np.expm1(here * (limit / here) ** wider)
+        waiting = (left > 0) & none_done
+        upper[waiting] = -np.expm1(np.log((1 - confidence) / 2) / left[waiting])
+        return upper
 
     def quantile(self, p: float, confidence: float = INTERVAL_CONFIDENCE) -> Quantile:
         """The first moment by which a share `p` was done; null when the curve does not get there.
 
         When nothing was cut this is the plain quantile with its exact interval (`harness.stats.quantiles`), which
-        needs no large sample. Otherwise the interval is Brookmeyer and Crowley's. The floor is taken on all jobs,
-        cut ones included: each of them was watched.
+        needs no large sample. Otherwise the interval is Brookmeyer and Crowley's, and open on a side on which so few
+        jobs would leave it open if none had been cut. The floor is taken on the jobs that were watched up to the
+        value, those cut later included.
         """
         if self.censored == 0:
             return quantile(self._times, p, confidence)
         floor = sample_floor(p)
         value = _reach(self.x, self.cdf, p)
         low_curve, high_curve = self.limits(confidence)
+        below, above = order_statistic_ranks(self.n, p, confidence)
+        lost = 0 if value is None else int(self.cut[self.x < value].sum())
         return Quantile(
             p=p,
             value=value,
-            low=_reach(self.x, high_curve, p),  # the upper limit of the share is the first to get there
-            high=_reach(self.x, low_curve, p),
+            low=None if below is None else _reach(self.x, high_curve, p),  # the upper limit gets there first
+            high=None if above is None else _reach(self.x, low_curve, p),
             n=self.n,
-            thin=self.n < floor,
+            thin=self.n - lost < floor,
             floor=floor,
             censored=self.censored,
             beyond=float(self.x[-1]) if value is None else None,

@@ -28,4 +28,4 @@ class Labels:
 
 
 def missing(extra: str, option: str, error: ImportError) -> UsageProblem:
-    return UsageProblem(f"{option} needs {error.name}: pip install 'image-latency-harness[{extra}]'")
+    return UsageProblem(f"{option} needs {error.name}: pip install -e '.[{extra}]'")

@@ -283,6 +283,95 @@ def test_envoy_takes_both_spellings_and_says_when_its_routes_are_elsewhere(put: 
     assert "no routes in this file" in found.notes[0]
 
 
+def test_haproxys_quotes_are_no_part_of_a_value_and_what_is_set_elsewhere_is_said(put: Any) -> None:
+    file = put(
+        "haproxy.cfg",
+        'defaults\n mode http\n timeout server "90s"\n timeout connect "${WAIT}"\nlisten a\n'
+        " http-request set-timeout server 3s if { path_beg /v1 }\n server one 10.0.0.1:80\n",
+    )
+    found = read_config(file)
+    caps = told(found.caps)
+    assert (caps["timeout server", "idle"], caps["timeout connect", "connect"]) == (90, None)
+    assert [cap.known for cap in found.caps if cap.setting == "timeout connect"] == [False]
+    assert f"{file}:4: timeout connect comes from a variable; its value is not known here" in found.notes
+    assert any(":6: a rule sets another timeout server" in note for note in found.notes)
+
+
+def test_a_haproxy_frontend_that_picks_its_backend_by_a_rule_may_lead_to_any(put: Any) -> None:
+    file = put(
+        "haproxy.cfg",
+        "frontend f\n timeout client 30s\n use_backend %[path,map(x)]\n"
+        "frontend g\n timeout client 1h\n default_backend b\nbackend b\n server one 10.0.0.1:80\n",
+    )
+    assert told(read_config(file).caps)["timeout client", "request_read"] == 30
+
+
+def test_of_several_caddy_servers_the_lowest_timeout_counts(put: Any) -> None:
+    servers = "".join(f"servers :{port} {{\n timeouts {{\n write {s}s\n}}\n}}\n" for port, s in ((80, 10), (443, 300)))
+    found = read_config(put("Caddyfile", f"{{\n{servers}}}\n:80 {{\n reverse_proxy a\n}}\n"))
+    assert told(found.caps)["write", "total"] == 10
+    assert any("servers have different timeouts" in note for note in found.notes)
+
+
+# What real Apache 2.4 did with each of these, in front of a server that never answers.
+APACHE_WORKERS = """\
+Timeout 9
+<Proxy balancer://c>
+BalancerMember http://10.0.0.1:80 timeout=4
+ProxySet timeout=2
+</Proxy>
+<Proxy balancer://d>
+BalancerMember http://10.0.0.2:80
+ProxySet timeout=2
+</Proxy>
+<Proxy "http://10.0.0.3/e">
+ProxySet timeout=3
+</Proxy>
+<IfModule mod_proxy.c>
+ProxyTimeout 6
+</IfModule>
+<IfModule !mod_proxy.c>
+ProxyTimeout 1
+</IfModule>
+ProxyPass /c balancer://c/
+ProxyPass /d balancer://d/ timeout=2
+ProxyPass /e http://10.0.0.3/e
+ProxyPass /f http://10.0.0.4/f
+ProxyPass /i http://10.0.0.5/i timeout=8
+<Proxy "http://10.0.0.5/i">
+ProxySet timeout=1
+</Proxy>
+"""
+
+
+@pytest.mark.parametrize(("line", "setting", "cap_s"), [
+    (19, "timeout=", 4), (20, "ProxyTimeout", 6), (21, "timeout=", 3), (22, "ProxyTimeout", 6), (23, "timeout=", 1),
+])  # fmt: skip
+def test_an_apache_worker_has_the_timeout_that_the_real_one_has(put: Any, line: int, setting: str, cap_s: int) -> None:
+    caps = set_caps(read_config(f"{put('apache2.conf', APACHE_WORKERS)}:{line}").caps)
+    assert caps == {(setting, "first_byte"): cap_s, (setting, "idle"): cap_s}
+
+
+def test_the_member_of_an_apache_balancer_that_waits_least_counts_also_at_its_default(put: Any) -> None:
+    text = "<Proxy balancer://c>\nBalancerMember http://a timeout=600\nBalancerMember http://b\n</Proxy>\n"
+    found = read_config(put("apache2.conf", text + "ProxyPass / balancer://c/\n"))
+    assert (found.places, told(found.caps)["ProxyTimeout", "idle"]) == (1, 60)
+    alone = read_config(put("apache2.conf", text))
+    assert (alone.places, told(alone.caps)["timeout=", "idle"]) == (2, 600)
+    assert any("differs by place" in note for note in alone.notes)
+    elsewhere = read_config(put("apache2.conf", "ProxyTimeout ${WAIT}\nProxyPass / balancer://c/ timeout=2\n"))
+    assert told(elsewhere.caps)["ProxyTimeout", "idle"] is None
+    assert ["variable" in elsewhere.notes[0], "members of this balancer" in elsewhere.notes[1]] == [True, True]
+
+
+def test_envoys_virtual_host_retries_for_routes_that_do_not_say_how(put: Any) -> None:
+    host = "virtual_hosts:\n- name: all\n  retry_policy: {per_try_timeout: 5s}\n  routes:\n"
+    text = host + "  - route: {cluster: a}\n  - route: {cluster: a, retry_policy: {num_retries: 2}}\n"
+    file = put("envoy.yaml", text)
+    assert told(read_config(f"{file}:5").caps)["per_try_timeout", "total"] == 5
+    assert ("per_try_timeout", "total") not in told(read_config(f"{file}:6").caps)
+
+
 def test_vercel_functions_without_a_duration_run_at_the_default(put: Any) -> None:
     file = put("vercel.json", VERCEL)
     assert set_caps(read_config(file).caps) == {("maxDuration", "total"): 60}
@@ -349,7 +438,7 @@ def test_without_the_library_the_extra_is_named(put: Any, monkeypatch: pytest.Mo
         return whole(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UsageProblem, match=r"install image-latency-harness\[config\]"):
+    with pytest.raises(UsageProblem, match=r"pip install -e '\.\[config\]'"):
         read_config(put("nginx.conf", NGINX))
 
 

@@ -274,5 +274,5 @@ def test_a_missing_library_is_said(tmp_path: Path) -> None:
     args = ["run", "scenarios/demo.yaml", "--out", str(tmp_path / "run"), "--dask", "tcp://127.0.0.1:9"]
     missing = subprocess.run([sys.executable, "-c", code, *args], cwd=ROOT, capture_output=True, text=True, check=False)
     assert missing.returncode == 2, missing.stderr
-    assert "pip install 'harness[cluster]'" in missing.stderr
+    assert "pip install -e '.[cluster]'" in missing.stderr
     assert not (tmp_path / "run").exists()

@@ -128,6 +128,18 @@ def test_more_failures_make_a_run_worse_even_when_the_rest_is_as_fast() -> None:
     assert "20 of 60 jobs failed, where in A 0 of 60 did" in found.sentence
 
 
+def test_more_failures_that_may_be_chance_are_said_beside_the_verdict() -> None:
+    a, b = run_of(0.9), run_of(0.6, seed=2)
+    b.events = [
+        replace(event, outcome="error", http_status=500, final_image_ms=None) if number < 3 else event
+        for number, event in enumerate(b.events)
+    ]
+    found = compared(a, b)
+    assert (found.verdict == "worse", found.failures.more) == (False, False)
+    assert "More jobs failed in B (3 of 60, in A 0 of 60), which may be chance." in found.sentence
+    assert "failed" not in compared(a, run_of(0.6, seed=2)).sentence
+
+
 def test_the_tail_of_the_failures_is_that_of_every_way_in_which_they_could_fall() -> None:
     rows = [(1, 4, 2, 3), (0, 3, 2, 4)]
     ways = []

@@ -208,3 +208,55 @@ def test_every_signature_of_the_catalog_is_told_from_every_other() -> None:
         assert layer.source
         assert layer.grade in {"measured", "documented", "reported"}
         assert layer.first_move
+
+
+NGINX_502 = {"headers": {"server": "nginx/1.22.1"}, "body_kind": "html",
+             "body_head": NGINX_PAGE.replace("504 Gateway Time-out", "502 Bad Gateway")}  # fmt: skip
+
+
+def test_a_page_that_says_its_upstream_hung_up_is_no_timer_of_its_writer() -> None:
+    chain = (LayerCap(layer="edge", product="nginx", kind="first_byte", cap_s=60),)
+    assert judged(event(cut_s=60.1, status=502, **NGINX_502), chain=chain).grade == "undetermined"
+    behind = LayerCap(layer="app", product="gunicorn", kind="total", cap_s=60)
+    found = judged(event(cut_s=60.1, status=502, **NGINX_502), chain=(*chain, behind))
+    assert (found.grade, found.layer) == ("inferred", "app")
+
+
+APACHE_502 = ('<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>502 Proxy Error</title>\n'
+              "</head><body>\n<h1>Proxy Error</h1>\n<p>The proxy server received an invalid\r\nresponse")  # fmt: skip
+LITELLM_504 = ApiError(code="504", message="litellm.Timeout: Timeout Error: OpenAIException - <html>")
+
+
+@pytest.mark.parametrize(
+    ("status", "reply"),
+    [
+        (502, {"headers": {"server": "Apache/2.4"}, "body_kind": "html", "body_head": APACHE_502}),
+        (504, {"body_kind": "json", "error": LITELLM_504}),
+        (502, NGINX_502),
+    ],
+    ids=["apache", "litellm", "nginx"],
+)
+def test_who_only_tells_of_its_upstream_is_not_named_for_a_pile_of_ends(status: int, reply: dict[str, Any]) -> None:
+    events = [event(number, cut_s=30 + number / 100, status=status, **reply) for number in range(20)]
+    found = attribute(frame_of(events), conditions(), None).by_row[3]
+    assert (found.grade, found.layer, found.product) == ("inferred", "a layer not named by the evidence", None)
+
+
+def test_a_status_that_the_outermost_layer_never_gives_at_its_cap_is_not_its_timer() -> None:
+    edge = LayerCap(layer="edge", product="nginx", kind="first_byte", cap_s=60)
+    overloaded = ApiError(type="service_unavailable_error", code="server_is_overloaded", message="Overloaded.")
+    reply: dict[str, Any] = {"cut_s": 60.1, "status": 503, "body_kind": "json", "error": overloaded}
+    assert judged(event(**reply), chain=(edge,)).grade == "undetermined"
+    # Behind another layer it may have been put in other words.
+    front = LayerCap(layer="front", product="litellm", kind="total", cap_s=600)
+    assert judged(event(**reply), chain=(front, edge)).layer == "edge"
+    assert judged(event(cut_s=60.1, status=504, body_kind="json"), chain=(edge,)).layer == "edge"
+
+
+def test_hidden_tries_are_counted_no_finer_than_their_pauses_let_them_be() -> None:
+    # Measured: nine calls of 3 s each behind one answer after 35.2 s.
+    said = ApiError(type="invalid_request_error", code="408", message="litellm.Timeout: APITimeoutError - timed out")
+    gateway = LayerCap(layer="gw", product="litellm", kind="first_byte", cap_s=3)
+    found = judged(event(cut_s=35.2, status=408, body_kind="json", error=said), chain=(gateway,))
+    assert (found.grade, found.layer, found.cap_s) == ("inferred", "gw", 3)
+    assert "35.2 s is 4, 6 or 9 times its declared first byte cap of 3 s, with pauses" in found.evidence[1].fact

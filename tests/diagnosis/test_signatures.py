@@ -16,6 +16,9 @@ HAPROXY = "<html><body><h1>504 Gateway Time-out</h1>\nThe server didn't respond 
 HAPROXY_503 = (
     "<html><body><h1>503 Service Unavailable</h1>\nNo server is available to handle this request.\n</body></html>\n"
 )
+HAPROXY_502 = (
+    "<html><body><h1>502 Bad Gateway</h1>\nThe server returned an invalid or incomplete response.\n</body></html>\n"
+)
 APACHE = (
     '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>502 Proxy Error</title>\n</head><body>\n'
     "<h1>Proxy Error</h1>\n<p>The proxy server received an invalid\r\nresponse from an upstream server.<br />"
@@ -50,6 +53,7 @@ REPLIES = [
     (504, {"server": "APISIX/3.9.1"}, NGINX.format("openresty"), "", "apisix_upstream_timeout"),
     (504, {"cache-control": "no-cache"}, HAPROXY, "", "haproxy_timeout_server"),
     (503, {}, HAPROXY_503, "", "haproxy_no_server_503"),
+    (502, {}, HAPROXY_502, "", None),
     (502, {"server": "Apache/2.4.71 (Debian)"}, APACHE, "", "apache_mod_proxy_timeout"),
     (502, {"server": "Apache/2.4.71 (Debian)"}, "Bad gateway", "", None),
     (503, {"x-varnish": "5", "via": "1.1 host (Varnish/7.1)"}, VARNISH, "", "varnish_first_byte_timeout"),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from harness.history.baseline import hours, weekdays
 from harness.history.page import render, write_page
 from harness.history.text import cell_rows, headline, trend_lines
 from harness.history.trend import Trend, read_trend
@@ -69,6 +73,21 @@ def test_busy_hours_are_seen_as_usual_and_against_their_own_cells(trend: Trend) 
     assert {one.place for one in trend.weekdays} == set(range(7))
     assert {one.place for one in trend.weekdays if one.usual} == {0}, "a weekday seen twice is not usual yet"
     assert sum("busy hour" in line for line in trend_lines(trend)) == 4
+
+
+@pytest.mark.parametrize("offset_h", [-8, 0, 5.5, 8, 13])
+def test_two_mondays_are_two_days_wherever_they_are(offset_h: float) -> None:
+    monday_s = START_S - offset_h * 3600  # 2 March, 0 o'clock there
+    at_s = np.array([week * 7 * 86_400 + monday_s + n * 900 for week in range(2) for n in range(96)])
+    there = [datetime.fromtimestamp(at, timezone(timedelta(hours=offset_h))) for at in at_s]
+    jobs = pd.DataFrame(
+        {
+            "at_s": at_s, "hour": [at.hour for at in there], "weekday": [at.weekday() for at in there], "cell": "c",
+            "route": "r", "judged": True, "good": True, "final_image_ms": 5000.0, "final_image_ms_cut": False,
+        }
+    )  # fmt: skip
+    assert [(one.place, one.days, one.usual) for one in weekdays(jobs)] == [(0, 2, False)]
+    assert {one.days for one in hours(jobs)} == {2}
 
 
 def test_a_world_with_a_clock_of_its_own_has_no_hours(tmp_path: Path) -> None:

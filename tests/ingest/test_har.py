@@ -53,6 +53,31 @@ def test_an_image_has_its_times_its_shape_and_its_ids(chromium_har: Batch) -> No
     assert one["prompt_chars"] == len("canary-prompt of somebody")
 
 
+def test_tls_that_firefox_counts_beside_connecting_is_before_the_first_byte_as_well(tmp_path: Path) -> None:
+    document = json.loads((FIXTURES / "har-firefox.har").read_text())
+    entry = document["log"]["entries"][0]
+    timings = {"blocked": 1, "dns": 50, "connect": 50, "ssl": 900, "send": 1, "wait": 20_000, "receive": 100}
+    document["log"]["entries"] = [
+        entry | {"timings": timings, "time": 21_102},
+        entry | {"timings": timings | {"connect": 950}, "time": 21_102},
+    ]
+    (tmp_path / "a.har").write_text(json.dumps(document))
+    batch = read(tmp_path / "a.har", tmp_path / "scratch")
+    for number in (1, 2):
+        one = row(batch, number)
+        assert (one["connect_ms"], one["first_byte_at_ms"], one["duration_ms"]) == (1000, 21_002, 21_102)
+
+
+def test_an_entry_that_was_not_over_has_no_duration_and_no_zero(tmp_path: Path) -> None:
+    document = json.loads((FIXTURES / "har-firefox.har").read_text())
+    entry = document["log"]["entries"][0]
+    nothing = {"blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 0, "wait": 0, "receive": 0}
+    document["log"]["entries"] = [entry | {"timings": nothing, "time": time} for time in (-1, 0)]
+    (tmp_path / "a.har").write_text(json.dumps(document))
+    batch = read(tmp_path / "a.har", tmp_path / "scratch")
+    assert [row(batch, number)["duration_ms"] for number in (1, 2)] == [None, None]
+
+
 def test_who_ended_it_is_the_browsers_own_word(chromium_har: Batch) -> None:
     words = {entry: (row(chromium_har, entry)["gave_up"], row(chromium_har, entry)["gave_up_word"]) for entry in
              (3, 4, 5, 6)}  # fmt: skip

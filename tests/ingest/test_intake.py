@@ -16,7 +16,7 @@ from harness.conditions import LayerCap, RouteConditions, read_conditions
 from harness.diagnosis.judge import diagnose_run
 from harness.errors import UsageProblem
 from harness.events import from_line, to_line
-from harness.ingest.events import LEAST_IMAGE_BYTES
+from harness.ingest.events import LEAST_IMAGE_BYTES, LEAST_LINK_BYTES
 from harness.ingest.intake import Intake, take_in, told
 from harness.journal_lines import read_events
 from tests.report.build_run import job
@@ -175,12 +175,26 @@ def test_a_declared_chain_names_the_one_setting(tmp_path: Path) -> None:
     assert {one.setting for one in found if one.verdict == "false_timeout"} == {"proxy_read_timeout"}
 
 
-def test_a_success_too_small_for_an_image_is_an_empty_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "outcome", "verdict"),
+    [
+        (LEAST_LINK_BYTES - 1, "empty", "empty_success"),
+        (812, "unknown", "undetermined"),  # an answer with a link in it, or a task's number
+        (LEAST_IMAGE_BYTES - 1, "unknown", "undetermined"),
+    ],
+)
+def test_a_success_too_small_for_an_image_is_an_empty_one_only_where_no_link_fits_in(
+    tmp_path: Path, size: int, outcome: str, verdict: str
+) -> None:
     logs = Logs(tmp_path, ids=False)
-    logs.nginx.write_text(logs.nginx.read_text().replace(" 200 1800000 ", f" 200 {LEAST_IMAGE_BYTES - 1} "))
+    logs.nginx.write_text(logs.nginx.read_text().replace(" 200 1800000 ", f" 200 {size} "))
     take_in([logs.nginx], tmp_path / "run")
     events, _ = read_events(tmp_path / "run" / "events.jsonl")
-    assert {event.outcome for event in events} == {"empty", "error"}
+    assert {event.outcome for event in events} == {outcome, "error"}
+    _, found = diagnose_run(tmp_path / "run")
+    told_of = [one for one in found if one.verdict == verdict]
+    assert len(told_of) == 40 - logs.cut
+    assert verdict != "undetermined" or "large enough for a link" in told_of[0].evidence[0].fact
 
 
 def test_a_client_that_left_is_no_fault_of_the_proxy(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_jobs_at_a_steady_beat_are_not_joined_by_time() -> None:
     assert found.ties[0].skew.offset_s is None
     assert "equally well" in found.ties[0].skew.why
     assert found.ties[0].by_time == 0
+    assert found.ties[0].ambiguous == found.doubtful.sum() == 60  # of the backend's log: the same jobs once more
 
 
 def test_two_logs_of_different_hours_have_nothing_in_common() -> None:
@@ -96,3 +97,27 @@ def test_a_third_log_is_tied_through_the_second() -> None:
     found = join(pd.concat([proxy_and_more, edge], ignore_index=True))
     assert len(set(found.job.tolist())) == 20
     assert np.bincount(found.job).tolist() == [3] * 20
+
+
+@pytest.mark.parametrize("split", ["side by side", "in two parts"])
+def test_two_logs_of_one_product_are_no_two_sides_of_the_same_jobs(split: str) -> None:
+    made = world(60, seed=3, beat=split == "in two parts", gap_s=60)
+    proxy = made.table[made.table["side"] == "proxy"].reset_index(drop=True)
+    if split == "side by side":  # a page asks for two at once, and each machine gets one of them
+        dice = np.random.default_rng(1)
+        other = proxy.assign(duration_ms=proxy["duration_ms"] * dice.uniform(0.93, 1.07, len(proxy)), status=200.0)
+        table = pd.concat([proxy.assign(status=200.0, gave_up=None), other.assign(file=1, gave_up=None)])
+    else:
+        table = proxy.assign(file=(np.arange(60) >= 30).astype(int))
+    found = join(table.reset_index(drop=True))
+    assert len(set(found.job)) == len(table)
+    assert not found.doubtful.any()
+
+
+def test_two_proxies_of_one_product_one_behind_the_other_are_joined_by_how_long_all_took() -> None:
+    made = world(60, seed=3)
+    proxy = made.table[made.table["side"] == "proxy"].reset_index(drop=True)
+    inner = proxy.assign(file=1, duration_ms=proxy["duration_ms"] - 2, started_at_s=proxy["started_at_s"] + 30)
+    found = join(pd.concat([proxy, inner], ignore_index=True))
+    assert found.ties[0].by_time >= 50
+    assert found.ties[0].skew.offset_s == pytest.approx(30, abs=2)

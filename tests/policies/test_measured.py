@@ -227,6 +227,15 @@ def test_jobs_whose_end_nobody_saw_do_not_thin_out_the_failures(tmp_path: Path) 
     assert [one.share for one in world.routes["direct"].main.failures] == [0.5]
 
 
+def test_the_price_of_a_request_is_not_that_of_the_retries_before_it(tmp_path: Path) -> None:
+    again = [
+        job(n, earlier=((504, 2000.0),), retry_reason="504", cost_usd=0.12, earlier_attempts_usd=0.06)
+        for n in range(12)
+    ]
+    world = build_world(file_of(), run_dir=written(tmp_path, *again))
+    assert world.routes["direct"].main.usd == pytest.approx(0.06)
+
+
 def test_prompts_that_came_before_are_the_share_that_a_cache_hits(tmp_path: Path) -> None:
     run = written(tmp_path, *(job(n, prompt_hash=f"h{n % 3}") for n in range(12)))
     world = build_world(file_of({"cache": {}}), run_dir=run)

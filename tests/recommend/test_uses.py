@@ -211,6 +211,18 @@ def test_a_month_counts_attempts_that_were_sent_again_unless_they_were_refused()
     assert only.monthly.usd.value == pytest.approx(20.0)
 
 
+def test_a_month_does_not_count_attempts_twice_that_are_in_the_cost_of_the_job_already() -> None:
+    again = [
+        job(n, quality="low", cost_usd=0.02, earlier_attempts_usd=0.01, earlier=((504, 60_000.0),), retry_reason="504")
+        for n in range(10)
+    ]
+    own = (Use(name="low", max_usd_per_image=1, max_failed=1.0),)
+    found = recommended(of_events(again, uses=own), volume=1000).uses[0]
+    assert found.monthly is not None
+    assert found.monthly.usd.value == pytest.approx(20.0)
+    assert found.monthly.maybe_billed_usd == pytest.approx(10.0)
+
+
 @pytest.mark.parametrize(
     ("text", "images"), [("10000/month", 10_000), ("300/day", 300 * DAYS), ("20 / hour", 20 * 24 * DAYS)]
 )

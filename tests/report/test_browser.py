@@ -55,6 +55,28 @@ def test_a_phone_gets_its_own_drawing_and_readable_text(browser: Browser, pages:
     context.close()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_word_is_cut_off_at_the_edge_of_a_drawing_or_stands_on_end(
+    browser: Browser, pages: dict[str, Path], width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(pages["crowded"].as_uri())
+    outside = page.evaluate(
+        """[...document.querySelectorAll('svg.chart text')].filter(text => {
+             const own = text.getBoundingClientRect(), all = text.closest('svg').getBoundingClientRect();
+             return own.width && (own.left < all.left - 1 || own.right > all.right + 1);
+           }).map(text => text.textContent)"""
+    )
+    assert outside == []
+    assert page.locator("#spread .bars dt").count() > 2
+    tallest = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('.bars dt')].map(name => name.getBoundingClientRect().height))"
+    )
+    assert tallest < 80, "a name has a letter a line"
+    context.close()
+
+
 def test_the_skip_link_leads_to_the_answer(browser: Browser, pages: dict[str, Path]) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()

@@ -258,7 +258,35 @@ def test_a_cut_leaves_maximum_and_mean_known_from_below(statistic: str) -> None:
     events, verdicts = cuts(2)
     assert judged(events, verdicts, statistic=statistic, value=30).state == "fail"
     assert judged(events, verdicts, statistic=statistic, value=90).state == "inconclusive"
-    assert judged([job(1, seconds=5)], statistic=statistic).state == "pass"
+    assert judged([job(n, seconds=5) for n in range(11)], statistic=statistic).state == "pass"
+
+
+def test_a_mean_of_few_jobs_passes_only_when_its_whole_interval_does() -> None:
+    three = [job(n, seconds=5 + n) for n in range(3)]
+    assert judged([job(1, seconds=5)], statistic="mean").state == "inconclusive"
+    wide = judged(three, statistic="mean", value=8)
+    assert (wide.state, wide.value.value) == ("inconclusive", 6.0)
+    assert (wide.value.low, wide.value.high) == (pytest.approx(3.516, abs=0.001), pytest.approx(8.484, abs=0.001))
+    assert judged(three, statistic="mean", value=9).state == "pass"
+    assert judged([job(1, seconds=5)], statistic="max").state == "pass"
+
+
+def test_an_early_cut_may_have_been_the_longest_so_the_maximum_is_not_known() -> None:
+    events, verdicts = cuts(1)
+    result = judged([*events, job(1, seconds=70)], verdicts, statistic="max", value=90)
+    assert (result.state, result.value.value, result.value.beyond) == ("inconclusive", None, 70)
+
+
+def test_few_cut_jobs_decide_no_more_than_few_that_were_done() -> None:
+    events, verdicts = cuts(1)
+    assert judged(events, verdicts, statistic="p90", value=30).state == "inconclusive"
+    assert judged([job(1, seconds=60)], statistic="p90", value=30).state == "inconclusive"
+
+
+def test_one_job_that_outlived_the_cuts_of_all_others_does_not_pass_for_them() -> None:
+    events, verdicts = cuts(19)
+    result = judged([*events, job(1, seconds=130)], verdicts, value=150)
+    assert (result.state, result.value.value, result.value.thin) == ("inconclusive", 130, True)
 
 
 def test_error_rate_counts_every_failure_of_jobs_seen_to_their_end() -> None:
@@ -277,6 +305,13 @@ def test_cost_is_judged_per_job() -> None:
     events = [job(n) for n in range(3)]
     result = judged(events, metric="cost_usd", statistic="mean", value=0.01, unit="usd")
     assert (result.state, result.value.value) == ("pass", 0.006)
+
+
+def test_an_image_without_a_price_does_not_make_the_others_cheaper() -> None:
+    events = [job(n, cost_usd=0.2 if n < 2 else None, cost_basis="usage" if n < 2 else None) for n in range(8)]
+    summary = summary_of(of_events(events))
+    assert (summary.totals.cost_usd, summary.totals.images, summary.totals.cost_per_image_usd) == (0.4, 8, 0.2)
+    assert [row.cost_per_image_usd for row in summary.cells] == [0.2]
 
 
 def test_where_picks_jobs_by_any_field() -> None:

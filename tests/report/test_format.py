@@ -62,3 +62,11 @@ def test_a_time_that_cannot_be_read_is_shown_as_it_is() -> None:
     assert fmt.moment("2026-03-02T09:30:00.123+08:00") == "2026-03-02 09:30:00+08:00"
     assert fmt.elapsed("2026-03-02T09:30:00+08:00", "2026-03-02T10:32:05+08:00") == "1 h 02 min"
     assert fmt.elapsed("2026-03-02T09:30:00", "2026-03-02T10:32:05+08:00") == "—"
+
+
+def test_the_limit_of_a_share_is_said_as_its_value_is() -> None:
+    assert (fmt.limit(0.05, "share"), fmt.limit(90_000, "ms"), fmt.limit(0.06, "usd")) == (
+        "5\u00a0%",
+        "90\u00a0s",
+        "$0.06",
+    )

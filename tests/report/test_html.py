@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -17,8 +18,10 @@ from harness.conditions import RouteConditions
 from harness.diagnosis.model import Decision, EvidenceRow, Finding
 from harness.errors import UsageProblem
 from harness.events import ApiError, JobEvent
+from harness.loads import LoadResult
 from harness.report import read_summary, write_report
 from harness.report.html import render
+from harness.report.text import render as render_text
 
 from . import build_run
 from .build_run import Run, cut_by_nginx, job, of_events
@@ -85,6 +88,25 @@ def across_hours() -> list[JobEvent]:
     ]
 
 
+def crowded() -> list[JobEvent]:
+    """Three fast routes of nearly one speed, a slow one, and a setting that explains nothing."""
+    return [
+        job(
+            number,
+            route=route,
+            owner="gateway" if route == "a-gateway-of-a-long-name" else "openai",
+            quality=("low", "high")[block % 2],
+            size=("1024x1024", "1536x1024")[block // 2 % 2],
+            seconds=(2 + block % 7 / 10 + at / 50) if at < 3 else (200 if block >= 20 else 50 + block % 5),
+            block=block,
+            prompt_complexity=("simple", "medium", "complex")[block % 3],
+        )
+        for number, (block, (at, route)) in enumerate(
+            itertools.product(range(24), enumerate(["direct", "edge", "tier1", "a-gateway-of-a-long-name"]))
+        )
+    ]
+
+
 def failed() -> Run:
     error = ApiError(type="requests", code="rate_limit_exceeded")
     return of_events(
@@ -136,6 +158,7 @@ RUNS = {
     "no events": lambda: of_events([]),
     "one event": lambda: of_events([job(1)]),
     "hostile": hostile,
+    "crowded": lambda: of_events(crowded()),
     "across hours": lambda: of_events(across_hours()),
 }
 
@@ -206,6 +229,14 @@ def test_a_partial_run_says_so(tmp_path: Path) -> None:
     _, page = page_of(run, tmp_path, torn=b'{"event":"image_job","run')
     assert "Partial run. 2 of 10 planned jobs are in the journal; stopped by budget" in page.words
     assert "1 line of the journal could not be read and is left out" in page.words
+
+
+def test_jobs_that_found_no_place_and_were_never_sent_are_said_on_top(tmp_path: Path) -> None:
+    run = of_events([job(n) for n in range(4)], load_result=LoadResult(sent=4, dropped=16))
+    text, page = page_of(run, tmp_path)
+    assert "16 jobs never sent: due while all places were taken. All figures are of the 4 that were." in page.words
+    assert text.index("never sent") < text.index("<h1")
+    assert "16 never sent" in render_text(read_summary(tmp_path / "summary.json"))
 
 
 def test_a_complete_run_in_the_real_world_has_no_banner(tmp_path: Path) -> None:

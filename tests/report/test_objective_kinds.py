@@ -72,6 +72,12 @@ def test_jobs_cut_beyond_the_time_are_known_to_be_beyond_it() -> None:
     assert (result.state, result.value.value, result.why) == ("fail", 0.2, "20 of 100 jobs")
 
 
+def test_jobs_cut_before_the_time_are_not_among_those_that_make_a_share_worth_its_value() -> None:
+    events, verdicts = cuts(9, seconds=20)
+    result = judged("share(final_image_ms > 30s) < 10%", [*events, job(1, seconds=25)], verdicts)
+    assert (result.state, result.value.value, result.value.high) == ("inconclusive", 0.0, 1.0)
+
+
 def test_jobs_cut_before_the_time_count_by_kaplan_and_meier() -> None:
     events, verdicts = cuts(20, seconds=20)
     slow = [job(n, seconds=40) for n in range(10)]

@@ -126,6 +126,12 @@ def test_white_space_before_json_is_a_keepalive_and_no_harm() -> None:
     assert [(payload.first.ns, payload.whole.ns) for payload in answer.finals] == [(3000, 4000)]
 
 
+@pytest.mark.parametrize("error", ["", {}, False, []])
+def test_an_error_that_is_empty_is_no_error(error: object) -> None:
+    answer = read(json.dumps({"data": [{"b64_json": B64}], "error": error}).encode(), content_type="application/json")
+    assert (answer.error, len(answer.finals)) == (None, 1)
+
+
 def test_an_error_inside_a_200_is_an_error() -> None:
     answer = read(b'{"error":{"message":"Your task failed","code":"contentFilter"}}', content_type="application/json")
     assert answer.error is not None

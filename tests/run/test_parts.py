@@ -147,6 +147,11 @@ def test_what_a_reader_of_pillow_raises_in_its_own_way_is_a_bad_image() -> None:
         assert (found.check.format, found.check.problems) == (None, ("not a decodable image",))
 
 
+def test_base64_in_folded_lines_is_read_as_every_usual_decoder_reads_it() -> None:
+    found = decode_image(base64.encodebytes(base64.b64decode(picture())), asked_format="png", asked_size="64x48")
+    assert found.check.problems == ()
+
+
 def test_an_image_that_declares_too_many_pixels_is_not_decoded() -> None:
     bomb = bytearray(base64.b64decode(picture()))
     bomb[16:24] = (100_000).to_bytes(4) + (100_000).to_bytes(4)
