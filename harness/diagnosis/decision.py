@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.diagnosis.audit import Rows
 from harness.diagnosis.case import Case
+from harness.diagnosis.culprit import culprit
 from harness.diagnosis.layer import NOT_CONFIGURABLE, Layer
 from harness.diagnosis.model import Decision, DecisionKind, VerdictName
 from harness.diagnosis.verdicts import Verdicts, plain
@@ -62,21 +63,19 @@ def decide(name: VerdictName, case: Case, verdicts: Verdicts) -> Decision:
             route=route,
             sentence=f"Escalate route {route} to its owner with the packet: the delay is not the model's.",
         )
+    if name == "upload_bound" and not case.number("reference_images")[verdicts.table["verdict"] == name].any():
+        return Decision(
+            kind="none_justified",
+            sentence="Requests without pictures took long to go out: mend the path or this machine first.",
+        )
     kind, sentence = _PLAIN[name]
     return Decision(kind=kind, sentence=sentence)
 
 
 def _widen(case: Case, verdicts: Verdicts) -> Decision:
     """Widen the one layer that cut most, to what the jobs that it cut would have needed."""
-    table = verdicts.table
-    cut = table[table["verdict"] == "false_timeout"]
-    alike = cut.groupby(["layer", "setting", "cap_s"], observed=True, dropna=False, sort=False).size()
-    layer, setting, cap_s = (plain(part) for part in alike.index[int(alike.to_numpy().argmax())])
-    most = table["verdict"] == "false_timeout"
-    for name, value in (("layer", layer), ("setting", setting), ("cap_s", cap_s)):
-        most &= table[name].isna() if value is None else table[name] == value
-    rows = np.flatnonzero(most)
-    route = str(case.jobs["route"].iloc[rows].value_counts().index[0])
+    table, found = verdicts.table, culprit(case, verdicts)
+    layer, setting, cap_s, route, rows = found.layer, found.setting, found.cap_s, found.route, found.rows
     to_s, ground = _needed_s(case, rows, plain(table["cap_kind"].iloc[rows[0]]))
     if setting is None:
         sought = f"the timeout of {layer} on route {route}"

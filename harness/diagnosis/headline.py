@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from harness.diagnosis.case import Case, seconds
+from harness.diagnosis.culprit import culprit
 from harness.diagnosis.model import Finding, VerdictName
 from harness.diagnosis.verdicts import Verdicts
 
@@ -112,7 +113,7 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
         return "The evidence does not show what happened; each job says what would settle it."
     top = max(here, key=lambda finding: finding.jobs)
     if name == "false_timeout":
-        return _timeout(top, case, verdicts)
+        return _timeout(case, verdicts)
     said = f"{top.jobs} of {top.of_jobs} jobs on route {top.route} {_SAID[name]}"
     if name == "route_owner_delay" and top.route in case.gaps:
         gap = case.gaps[top.route]
@@ -120,20 +121,22 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
     return said[0].upper() + said[1:] + "."
 
 
-def _timeout(top: Finding, case: Case, verdicts: Verdicts) -> str:
-    table = verdicts.table
-    on_route = case.is_in("route", top.route)
-    cut = table[((table["verdict"] == "false_timeout") & (table["layer"] == top.layer)).to_numpy(dtype=bool) & on_route]
-    caps, products = cut["cap_s"].value_counts(), cut["product"].dropna()
+def _timeout(case: Case, verdicts: Verdicts) -> str:
+    table, most = verdicts.table, culprit(case, verdicts)
+    on_route = case.is_in("route", most.route)
+    timeouts = (table["verdict"] == "false_timeout").to_numpy(dtype=bool)
+    cut = table.iloc[most.rows[on_route[most.rows]]]
+    products = cut["product"].dropna()
     product = str(products.iloc[0]) if len(products) else None
-    who = f"{top.layer} ({product})" if product and product != top.layer else str(top.layer)
-    at = f" at {caps.index[0]:g} s" if len(caps) else ""
+    who = f"{most.layer} ({product})" if product and product != most.layer else str(most.layer)
+    at = "" if most.cap_s is None else f" at {most.cap_s:g} s"
     made = int((cut["backend_finished"] == True).sum())  # noqa: E712 - None is neither
     tail = f", and the backend made {made} of these images anyway" if made else ""
-    share = f"{len(cut)} of {top.of_jobs} jobs"
-    others = top.jobs - len(cut)
-    more = f"; other layers in {others} more" if others > 0 else ""
-    return f"False timeouts: on route {top.route}, {who} gave up{at} in {share}{tail} ({_graded(cut)}){more}."
+    share = f"{len(cut)} of {int(on_route.sum())} jobs"
+    others, elsewhere = int((timeouts & on_route).sum()) - len(cut), int((timeouts & ~on_route).sum())
+    more = f"; other caps in {others} more" if others else ""
+    more += f"; {elsewhere} on other routes" if elsewhere else ""
+    return f"False timeouts: on route {most.route}, {who} gave up{at} in {share}{tail} ({_graded(cut)}){more}."
 
 
 def _graded(cut: pd.DataFrame) -> str:

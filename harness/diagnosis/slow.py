@@ -109,7 +109,7 @@ AUDITS = (
     _bound_audit("connect_delay", "connect_ms", "Connecting holds most of the time", "Connections come about quickly",
                  "Look at DNS, addresses and TLS on this path; leave the model alone."),
     _bound_audit("upload_bound", "upload_ms", "The upload holds most of the time", "Uploads are quick",
-                 "Send smaller reference images; leave the model alone."),
+                 "Send smaller reference images, or mend the way up; leave the model alone."),
     _bound_audit("download_bound", "download_ms", "The download holds most of the time", "Downloads are quick",
                  "A smaller format or a nearer route; leave the model alone."),
     _bound_audit("render_bound", "render_ms", "Decoding holds most of the time", "Decoding is quick",

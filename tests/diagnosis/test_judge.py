@@ -107,7 +107,7 @@ def test_the_sentence_gives_a_layer_the_grade_of_its_own_jobs() -> None:
     signed = [event(number + 20, cut_s=60.2, **NGINX) for number in range(8)]
     found, _ = judged(*piled, *signed)
     assert (found.findings[0].layer, found.findings[0].grade) == ("a layer not named by the evidence", "inferred")
-    assert found.answer.endswith("in 12 of 20 jobs (inferred); other layers in 8 more.")
+    assert found.answer.endswith("in 12 of 20 jobs (inferred); other caps in 8 more.")
 
 
 def test_a_cap_that_nobody_can_change_is_not_to_be_widened() -> None:
