@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.conditions import EVENTS_FILE
 from harness.errors import UsageProblem
 from harness.policies.laws import Fixed, Halves, Law, Scaled, Tail
 from harness.policies.laws import Measured as KaplanMeier
@@ -45,6 +46,9 @@ class _Builder:
     def __init__(self, file: PolicyFile, journal: Journal | None, profile: str | None) -> None:
         self.file, self.journal, self.profile = file, journal, profile
         self.assumed: list[str] = []
+        if journal is not None and journal.unread:
+            first = f"{EVENTS_FILE}:{journal.unread[0]}"
+            self.assumed.append(f"{len(journal.unread)} lines of the run are no events and are left out, {first} first")
         measured = journal.routes() if journal is not None else ()
         self.first_route = next(iter((*file.routes, *measured, DEFAULT_ROUTE)))
         self.known = tuple(dict.fromkeys((*file.routes, *measured)))
@@ -175,6 +179,8 @@ class _Builder:
             self.assumed.append(f"429s on {name} come as often as in the run, whatever the load: no limits are given")
         if any(one.end == "cut" for one in failures):
             self.assumed.append(f"cuts on {name} that no known cap explains come again as often, whatever the policy")
+        if rows.at_s.size > found.jobs:
+            self.assumed.append(f"{name}: no job's first request brought an image, so later ones count like first ones")
         if found.images < 11:
             self.assumed.append(
                 f"{name}, {_words(shape)}: only {found.images} images were measured; intervals are wide"

@@ -1,8 +1,10 @@
 """A run's journal → rows by route and shape: what each request took, and how it ended.
 
 What counts: an image is its service time (from the sending of the attempt that brought it, without pauses). A cut is
-"at least so long". Where a declared layer's cap, or a constant that the cuts pile up at, explains a cut, the layer
-stays in the simulated world and cuts there again; a cut that nothing explains happens again as often as it did.
+"at least so long". Of a job that was sent again its first request counts: the later ones are there because it failed,
+and a job that fails however often it is sent would count as often as it was sent. Where a declared layer's cap, or a
+constant that the cuts pile up at, explains a cut, the layer stays in the simulated world and cuts there again; a cut
+that nothing explains happens again as often as it did.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from harness.journal_lines import iter_events
 from harness.policies.ends import DELIVERED, end_of
 from harness.policies.model import ENDS, End, Layer, Shape
 from harness.policies.world import Rows
+from harness.stats.censored import IntArray
 from harness.stats.constants import constants
 
 NEAR_SHARE, NEAR_S = 0.02, 1.0  # how far from a layer's cap a cut may lie and still be its
@@ -29,12 +32,13 @@ _CUT = ENDS.index("cut")
 
 @dataclass
 class Measured:
-    """One shape on one route, as lists of one entry a request."""
+    """One shape on one route, as lists of one entry a request; `job` is the number of its job."""
 
     at_s: list[float] = field(default_factory=list)
     running: list[bool] = field(default_factory=list)
     end: list[int] = field(default_factory=list)
     block: list[int] = field(default_factory=list)
+    job: list[int] = field(default_factory=list)
     cells: set[str] = field(default_factory=set)
     prompts: list[str] = field(default_factory=list)
     first_partial_s: list[float] = field(default_factory=list)
@@ -49,9 +53,16 @@ class Measured:
         return sum(not running and end < 0 for running, end in zip(self.running, self.end, strict=True))
 
     def rows(self, *, keep_429: bool) -> Rows:
-        """As arrays; 429s left out where limits are simulated."""
-        keep = [keep_429 or end != ENDS.index("429") for end in self.end]
-        take = np.array(keep, dtype=np.bool_)
+        """As arrays: the first request of each job; 429s left out where limits are simulated.
+
+        Where none of those brought an image, all requests: what little is known of times stands in the later ones.
+        """
+        kept = np.array([keep_429 or end != ENDS.index("429") for end in self.end], dtype=np.bool_)
+        place, number = np.flatnonzero(kept), np.array(self.job, dtype=np.int64)
+        first = self._arrays(place[np.unique(number[kept], return_index=True)[1]])
+        return first if first.images else self._arrays(place)
+
+    def _arrays(self, take: IntArray) -> Rows:
         return Rows(
             np.array(self.at_s, dtype=np.float64)[take],
             np.array(self.running, dtype=np.bool_)[take],
@@ -66,6 +77,7 @@ class Journal:
 
     conditions: RunConditions
     events: list[JobEvent]
+    unread: tuple[int, ...] = ()  # numbers of the journal's lines that are no events
     found: dict[str, tuple[Layer, ...]] = field(default_factory=dict)  # layers that only their cuts tell of
 
     def routes(self) -> tuple[str, ...]:
@@ -114,12 +126,15 @@ def read_journal(run_dir: Path) -> Journal:
     if not path.exists():
         raise UsageProblem(f"{run_dir}: no {EVENTS_FILE} here; give a directory that `harness run` wrote")
     jobs: dict[str, JobEvent] = {}
-    for _, event in iter_events(path):
+    unread: list[int] = []
+    for number, event in iter_events(path):
         if isinstance(event, JobEvent):
             jobs[event.job_id] = event
+        else:
+            unread.append(number)
     if not jobs:
         raise UsageProblem(f"{run_dir}: no job in its journal; give a run that has some, or --profile alone")
-    return Journal(conditions, list(jobs.values()))
+    return Journal(conditions, list(jobs.values()), tuple(unread))
 
 
 def _ends(event: JobEvent) -> list[tuple[float, bool, End | None]]:
@@ -154,6 +169,7 @@ def _add(out: Measured, event: JobEvent, layers: tuple[Layer, ...]) -> None:
         out.running.append(running)
         out.end.append(-1 if end is None or (end == "cut" and explains(layers, at_s)) else ENDS.index(end))
         out.block.append(event.block)
+        out.job.append(out.jobs)
     if event.outcome in DELIVERED and event.cost_usd is not None:
         # Of one generation: what attempts before it may have been billed is not its price.
         out.usd.append((event.cost_usd - (event.earlier_attempts_usd or 0.0), _previews(event)))

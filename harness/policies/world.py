@@ -44,6 +44,11 @@ class Rows:
     end: IntArray
     block: IntArray
 
+    @property
+    def images(self) -> int:
+        """How many brought one."""
+        return int((~self.running & (self.end < 0)).sum())
+
     def drawn(self, dice: np.random.Generator) -> Rows:
         """As many blocks (or rows, of few blocks) as there are, with replacement."""
         names, clusters = np.unique(self.block, return_inverse=True)
@@ -84,7 +89,7 @@ class Source:
             return self
         drawn = self.rows.drawn(dice)
         timed = drawn.running | (drawn.end < 0)
-        if not (timed & ~drawn.running).any():
+        if not drawn.images:
             return self  # no image among them: nothing to draw from, which another draw cures
         # That none of n requests failed does not say that none ever does: by Jeffreys' prior the share of failures that
         # were not seen is Beta(1/2, n + 1/2). Drawing the jobs anew would never show one.

@@ -48,6 +48,26 @@ def written(tmp_path: Path, *events: JobEvent, **changes: Any) -> Path:
     return run.write(tmp_path / "run")
 
 
+def test_jobs_that_fail_however_often_they_are_sent_count_once(tmp_path: Path) -> None:
+    """17 of 40 jobs went well at once, and 23 failed five times in a row: a client that sends once gets 17 of 40."""
+    stubborn = ((500, 2000.0),) * 4
+    events = [job(n, seconds=20, block=n) for n in range(17)]
+    events += [
+        job(n, seconds=2, block=n, outcome="error", status=500, retry_count=4, earlier=stubborn) for n in range(17, 40)
+    ]
+    world = build_world(file_of(), run_dir=written(tmp_path, *events))
+    found = result(world)
+    assert found.success_share.value == pytest.approx(17 / 40, abs=0.03)
+
+
+def test_lines_that_cannot_be_read_are_said(tmp_path: Path) -> None:
+    run = written(tmp_path, *(job(n, seconds=20, block=n) for n in range(12)))
+    with (run / "events.jsonl").open("a") as journal:
+        journal.write('{"event": "image_job"}\n')
+    world = build_world(file_of(), run_dir=run)
+    assert "1 lines of the run are no events and are left out, events.jsonl:13 first" in world.assumed
+
+
 def test_a_timeout_lets_through_the_kaplan_meier_share_under_it(tmp_path: Path) -> None:
     dice = np.random.default_rng(1)
     times = dice.lognormal(np.log(190), 0.2, 200)
