@@ -15,6 +15,7 @@ from harness.run.job import Lane, Setting
 from harness.run.lag import LagMeter
 from harness.run.references import References
 from harness.run.retry import RetryPolicy
+from harness.run.scale import check_address
 from harness.salt import load_salt
 from harness.scenario import RouteSpec, Scenario
 from harness.scenario.cells import Cell
@@ -81,6 +82,7 @@ def _target(
         base_url, key = entries[spec.simulator_layer or "direct"], SIMULATOR_KEY
     else:
         base_url, key = spec.base_url, env[spec.api_key_env] if spec.api_key_env else SIMULATOR_KEY
+        check_address(scenario.source, spec.name, base_url, clock.time_scale)
     return Target(
         spec.name,
         base_url,

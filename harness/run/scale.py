@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from harness.errors import UsageProblem
 from harness.events import JobEvent
 
 SCALE_HEADER = "x-simulator-time-scale"
+_OWN_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test", ".example", ".invalid")
+
+
+def check_address(source: str, route: str, base_url: str, time_scale: float) -> None:
+    """Whether a route that the embedded API does not serve itself may be in a world that runs faster.
+
+    Raises:
+        UsageProblem: it is somebody's public address, and its clocks would be multiplied.
+    """
+    host = urlsplit(base_url).hostname or ""
+    if time_scale == 1 or not _public(host):
+        return
+    raise UsageProblem(
+        f"{source}: route {route}: this world runs {time_scale:g} times faster, and {host} does not: every time of it "
+        f"would be {time_scale:g} times too long. Leave --time-scale out, or set `simulator: {{time_scale: 1}}`."
+    )
+
+
+def _public(host: str) -> bool:
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.rstrip(".").lower().endswith(_OWN_NAMES)
 
 
 def check_scale(event: JobEvent) -> None:
