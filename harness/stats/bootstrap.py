@@ -105,8 +105,17 @@ def percentile_limits(
     return (low if math.isfinite(low) else None), (high if math.isfinite(high) else None)
 
 
-def bootstrap_p(at_least: FloatArray, at_most: FloatArray, clusters: int, several: bool) -> float:
+def bootstrap_p(
+    at_least: FloatArray,
+    at_most: FloatArray,
+    clusters: int,
+    several: bool,
+    told: tuple[bool, bool] = (True, True),
+) -> float:
     """Two-sided p-value of "the difference is 0": 1 - the confidence at which the interval would just touch it.
+
+    `told`: whether the interval has a (lower, upper) limit. Of a side that is open the resamples know nothing: they
+    cannot show a difference towards it, and it is 1 where they would.
 
     It is never below about 2 / (resamples + 1): 2,000 resamples bear an adjustment over some 50 comparisons. What lies
     beyond that is for `beyond_resamples_p`.
@@ -114,7 +123,7 @@ def bootstrap_p(at_least: FloatArray, at_most: FloatArray, clusters: int, severa
     n = at_least.size
     below = (np.count_nonzero(at_least <= 0) + 1) / (n + 1)
     above = (np.count_nonzero(at_most >= 0) + 1) / (n + 1)
-    share = min(below, above, 0.5)
+    share = min(below if told[0] else 1.0, above if told[1] else 1.0, 0.5)
     if not several:
         return float(2 * share)
     return float(2 * stats.t.sf(-stats.norm.ppf(share), clusters - 1))

@@ -142,7 +142,7 @@ def effect_of(
         if p == 0.5:
             p_value = _median_p(a, b)
         else:
-            p_value = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several)
+            p_value = bootstrap_p(least_b - most_a, most_b - least_a, fewest, several, limits)
             if p_value is not None and p_value <= 4 / (least_a.size + 1):
                 p_value = min(p_value, beyond_resamples_p(*ratios, fewest))
     effect = Effect(

@@ -216,6 +216,20 @@ def test_equal_arms_raise_few_alarms_and_their_intervals_hold() -> None:
     assert held >= stats.binom.ppf(0.001, 200, 0.95)
 
 
+def test_a_p_value_shows_nothing_towards_a_side_that_is_open() -> None:
+    """Of six jobs no quantile has an upper limit at 90 %: p was under 0.05 for a quarter of equal arms."""
+    small = 0
+    for seed in range(100):
+        dice = np.random.default_rng(seed)
+        effect = compare(
+            arm(dice.lognormal(0, 0.4, 6)), arm(dice.lognormal(0, 0.4, 60), first_block=100), p=0.9, min_effect=0.0,
+            resamples=400,
+        )  # fmt: skip
+        assert (effect.low, effect.high is None) == (None, False)
+        small += effect.p_value is not None and effect.p_value < 0.05
+    assert small <= stats.binom.ppf(0.999, 100, 0.05)
+
+
 def test_caps_that_differ_between_equal_arms_are_no_effect() -> None:
     alarms = 0
     for seed in range(300):
