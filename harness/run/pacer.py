@@ -43,9 +43,10 @@ class Drop:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do for so long; null: until a job is over."""
+    """Nothing to do for so long; null: until a job is over. `held`: a limit's doing, and not the load's."""
 
     s: float | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Pacing:
                 return None
             if not isinstance(found, Taken):
                 self._full_for = begun
-                return Wait(found.until_s - now_s)
+                return Wait(found.until_s - now_s, held=True)
             return Go(found.job, self._due_ns(step, found, now_s, begun))
 
     def sent(self, job: Job, in_flight: int) -> None:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from harness.events import JobEvent
 
 PLAIN_EVERY_S = 5.0
+LONG_HOLD_S = 30.0  # of the measured world
 
 
 class RunProgress:
@@ -28,6 +29,7 @@ class RunProgress:
         self._console = Console(stderr=True)  # honours NO_COLOR
         self._bar: Progress | None = None
         self._last_line = time.monotonic()
+        self._held_until_s = 0.0
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet:
@@ -67,6 +69,13 @@ class RunProgress:
         """A cell is settled."""
         if not self._quiet:
             self.say(f"{cell} has told enough: what is left of its jobs is not sent")
+
+    def held(self, now_s: float, for_s: float) -> None:
+        """A limit holds what is left. A long wait looks like a run that hangs, and is said once, with its length."""
+        if self._quiet or for_s < LONG_HOLD_S or now_s + for_s <= self._held_until_s + 1:
+            return
+        self._held_until_s = now_s + for_s
+        self.say(f"a limit holds what is left: nothing is sent for {for_s:.0f} s")
 
     def left_out(self) -> None:
         """One of the jobs will not be sent."""

@@ -136,6 +136,8 @@ class Runner:
             if isinstance(step, Stop):
                 self._stop("load", step.why)
             elif isinstance(step, Wait):
+                if step.held and step.s is not None:
+                    self._progress.held(self._pacing.now_s(), step.s)
                 await self._wait(None if step.s is None else self._setting.clock.here_s(step.s))
             elif await self._has_money(step.job):
                 self._launch(step)

@@ -116,7 +116,10 @@ def test_our_own_limit_of_images_keeps_the_other_sides_limit_from_ever_refusing(
         tmp_path, "{concurrency: 12, images_per_minute: 4}", repeats=11, simulator=limited, second="tier1",
         routes="second",
     )  # fmt: skip
-    run(harness, tmp_path, path)
+    done = harness("run", path, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if "a limit holds what is left: nothing is sent for" in line]
+    assert 1 <= len(told) <= 3, "11 images at 4 a minute are held twice, and each time is said once"
     assert [event["outcome"] for event in events(tmp_path)] == ["image"] * 11
     late = [event["limiter_wait_ms"] for event in events(tmp_path) if event["limiter_wait_ms"]]
     assert len(late) >= 1
