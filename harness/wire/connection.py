@@ -319,10 +319,12 @@ class Connection:
         except ssl.SSLError:
             return False
 
-    def abort(self) -> None:
-        """Whoever waited for this exchange has gone: end it."""
-        if self._trace is not None and not self.finished.done():
-            self._leave(self._trace)
+    def abort(self, trace: Trace) -> None:
+        """Whoever waited for the exchange of `trace` has gone: end it. A later one over this connection goes on."""
+        if self._trace is not trace:
+            return
+        if not self.finished.done():
+            self._leave(trace)
         self.close()
         self.headers.cancel()
         self.finished.cancel()

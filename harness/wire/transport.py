@@ -8,6 +8,7 @@ Bodies are kept with their stamps in the attempt's `Trace` and are parsed by nob
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import sys
@@ -118,7 +119,7 @@ class OwnPath:
                 await connection.send(head, request.stream, chunked=chunked)
                 await connection.headers
         except BaseException:
-            connection.abort()
+            connection.abort(trace)
             raise
         held = _Held(connection, trace)
         return httpx.Response(
@@ -141,8 +142,13 @@ class _Held(httpx.AsyncByteStream):
         self._trace = trace
 
     async def finished(self) -> None:
-        with _as_httpx(connecting=False):
-            await self._finished
+        try:
+            with _as_httpx(connecting=False):
+                # Shielded: our leaving must not look like the exchange's end, or nobody would close the connection.
+                await asyncio.shield(self._finished)
+        except asyncio.CancelledError:
+            self._connection.abort(self._trace)
+            raise
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         await self.finished()
@@ -151,7 +157,7 @@ class _Held(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         if not self._finished.done():
-            self._connection.abort()
+            self._connection.abort(self._trace)
 
 
 def _request_head(request: httpx.Request) -> bytes:

@@ -579,6 +579,35 @@ def test_connections_expire_and_their_number_can_be_limited() -> None:
     assert [trace.connection_reused for trace in fresh] == [False] * 3
 
 
+def test_a_cap_that_fires_in_a_body_closes_the_connection_and_gives_its_place_back() -> None:
+    async def go() -> tuple[float, list[Trace]]:
+        noticed: list[float] = []
+
+        async def stalls(reader: Reader, writer: Writer) -> None:
+            await request(reader)
+            writer.write(HEAD % len(OK) + OK[:5])
+            await writer.drain()
+            began = time.monotonic()
+            await asyncio.wait_for(reader.read(), 3)  # until the client leaves
+            noticed.append(time.monotonic() - began)
+
+        traces = [Trace(NO_CAPS) for _ in range(2)]
+        async with serving(stalls) as port:
+            route = RouteFamily(Target("t", f"http://127.0.0.1:{port}/v1", "sk-sim-test", max_connections=1))
+            for trace in traces:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.3):
+                        await route.exchange(call(), trace)
+            await asyncio.sleep(0.05)
+            assert len(noticed) == 2
+            await route.aclose()
+        return max(noticed), traces
+
+    longest_s, traces = asyncio.run(go())
+    assert longest_s < 2
+    assert all(trace.body.whole() == OK[:5] for trace in traces)
+
+
 @pytest.mark.parametrize(
     ("bad", "ended"),
     [
