@@ -18,7 +18,7 @@ from harness.wire.failures import CapFired, ConnectionFailed, PeerClosed, PeerNo
 from harness.wire.parser import AnswerParser, NotHttp
 from harness.wire.receive import BUFFER_BYTES, Receiver, everything, link_of, up_to_blank_line
 from harness.wire.stamp import KernelClock, Stamp
-from harness.wire.tls import TlsSession
+from harness.wire.tls import TlsSession, refuses_us
 from harness.wire.trace import Trace
 from harness.wire.watch import BYTES_PER_TURN, watch_of
 
@@ -206,6 +206,8 @@ class Connection:
             self._fail(ReadFailed("the answer is larger than the harness holds"), error)
             return
         except ssl.SSLError as error:
+            if refuses_us(error):
+                trace.refused()
             self._fail(ReadFailed("TLS"), error)
             return
         if parser.headers_complete and not self.headers.done():

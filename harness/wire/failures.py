@@ -32,7 +32,7 @@ class ReadFailed(ConnectionFailed):
 
 def exception_chain(error: BaseException | None) -> tuple[str, ...]:
     """Class names from the outermost exception to its root cause, then the name of the last reason where there is one:
-    an errno, the resolver's error, or why a certificate was refused.
+    an errno, the resolver's error, or why a certificate or a handshake was refused.
 
     Only names: messages may hold addresses or secrets.
     """
@@ -69,8 +69,10 @@ def _reason(error: BaseException) -> str | None:
         return f"proxy_said_{str(error)[:3]}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATE.get(error.verify_code, f"verify_{error.verify_code}")
-    if isinstance(error, ssl.SSLError) or not isinstance(error, OSError) or error.errno is None:
-        return None  # OpenSSL's own numbers look like errnos, and are none
+    if isinstance(error, ssl.SSLError):
+        return error.reason  # OpenSSL's own numbers look like errnos, and are none
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
     if isinstance(error, socket.gaierror):
         return _RESOLVER.get(error.errno, f"resolver_{error.errno}")
     return errno.errorcode.get(error.errno, f"errno_{error.errno}")

@@ -19,6 +19,7 @@ from harness.wire.clock import WorldClock
 from harness.wire.dial import family_name
 from harness.wire.lookup import look_up
 from harness.wire.stamp import Stamp
+from harness.wire.tls import refuses_us
 from harness.wire.trace import AddressTried, Trace, current_trace
 from harness.wire.watch import watch_of
 
@@ -101,6 +102,10 @@ class StampedStream(httpcore.AsyncNetworkStream):
         except httpcore.ReadTimeout:
             if bound is not None:
                 trace.cap_fired = bound[0]
+            raise
+        except ssl.SSLError as error:
+            if refuses_us(error):
+                trace.refused()
             raise
         if data:
             now = WorldClock.now_ns()

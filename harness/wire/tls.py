@@ -15,7 +15,17 @@ _HEADER_BYTES = 5
 _FULL_RECORD_BYTES = 16_384
 _MAX_RECORD_BYTES = 16_384 + 2_048  # RFC 5246, 6.2.3; TLS 1.3 allows less
 _SLICE_BYTES = 16_384 + 512
+_REFUSALS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "DECRYPT_ERROR")
 _CONTENT_TYPES = frozenset({20, 21, 22, 23, 24})
+
+
+def refuses_us(error: ssl.SSLError) -> bool:
+    """The other side's alert that it does not take us: no client certificate, or one that it does not believe.
+
+    In TLS 1.3 it comes after our last flight of the handshake, and behind that we have sent the request already.
+    """
+    reason = error.reason or ""
+    return "_ALERT_" in reason and any(word in reason for word in _REFUSALS)
 
 
 class Records:

@@ -130,6 +130,12 @@ class Trace:
         self.last_read = arrived
         self.bytes_down += count
 
+    def refused(self) -> None:
+        """The handshake was refused behind our request: TLS did not come about, and nobody read what was sent."""
+        if self.connection_reused is False and self.first_byte is None:
+            self.tls_done_ns = self.tls_arrived_ns = self.request_sent_ns = None
+            self.bytes_up = self.longest_silence_ns = 0
+
     def leg(self, kind: LegKind) -> Leg:
         """Begin a further exchange of this attempt, under the same caps."""
         number = self.leg_counts[kind] = self.leg_counts.get(kind, 0) + 1

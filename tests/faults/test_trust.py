@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,6 +118,46 @@ def test_nothing_of_a_request_goes_to_a_server_that_cannot_prove_itself(
     assert (bytes(server.plaintext), trace.bytes_up, trace.bytes_down, trace.request_sent_ns) == (b"", 0, 0, None)
     assert trace.tcp_connected_ns is not None
     assert trace.tls_done_ns is None
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("path", ["own", "library"])
+def test_a_server_that_wants_our_certificate_was_never_reached(
+    version: ssl.TLSVersion, path: ReceivePath, tmp_path: Path
+) -> None:
+    AUTHORITY.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = issued(AUTHORITY)
+    context.minimum_version = context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+    AUTHORITY.configure_trust(context)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:  # in a thread: asyncio's own TLS leaves without an alert
+        connected, _ = listening.accept()
+        with connected.dup() as kept:  # closed at once, with a request unread, the alert might be lost to a reset
+            with connected, suppress(ssl.SSLError):
+                context.wrap_socket(connected, server_side=True)
+            kept.settimeout(3)
+            while kept.recv(65_536):
+                continue
+        listening.close()
+
+    async def exchange() -> Told:
+        address = f"https://localhost:{listening.getsockname()[1]}/v1"
+        route = make_route("images", Target("t", address, KEY, ca_file=str(tmp_path / "ca.pem"), receive_path=path))
+        told = await one(route, CALL)
+        await route.aclose()
+        return told
+
+    server = threading.Thread(target=refuse)
+    server.start()
+    only = asyncio.run(exchange())
+    server.join()
+    assert how_it_ended(only.trace, only.failure, cancelled=False) == "connect_failed"
+    ended = Exchange(1, "c", only.trace, only.failure, False, only.answer, ())
+    assert outcome_of(ended, "connect_failed", 1) == "unreachable"
+    assert only.failure[-1].endswith(("ALERT_CERTIFICATE_REQUIRED", "ALERT_HANDSHAKE_FAILURE"))
+    assert (only.trace.bytes_up, only.trace.request_sent_ns, only.trace.tls_done_ns) == (0, None, None)
 
 
 def test_a_certificate_of_the_given_authority_is_believed(tmp_path: Path) -> None:
