@@ -122,9 +122,12 @@ def _own_cap(one: Evidence) -> Attribution | None:
     """Our own timeout: nothing is more certain, and it says nothing about the other side."""
     if one.own_cap is None or one.own_cap_s is None:
         return None
-    never_sent = one.own_cap == "connect"
+    # Without the whole request nobody was at work on it.
+    going_up = one.own_cap == "total" and not one.answered and "request_read" in one.elapsed
+    never_sent = going_up or one.own_cap == "connect"
     page = one.own_cap == "abort"
     setting = OUR_SETTINGS.get(one.own_cap, f"timeouts.{one.own_cap}")
+    what = "request" if going_up else "answer"
     ours = OUR_WORDS.get(one.own_cap, f"our own {one.own_cap} timeout")
     return Attribution(
         grade="undetermined" if never_sent else "attributed",
@@ -135,8 +138,10 @@ def _own_cap(one: Evidence) -> Attribution | None:
         cap_kind=one.own_cap,
         cut_at_ms=None if never_sent else one.ended_at_ms,
         first_move=f"raise {setting}",
-        evidence=(EvidenceRow(fact=f"{ours} of {one.own_cap_s:g} s fired; the answer was not whole by then"),),
-        settle="the backend's record for this job's id: is it running, or did it finish?",
+        evidence=(EvidenceRow(fact=f"{ours} of {one.own_cap_s:g} s fired; the {what} was not whole by then"),),
+        settle="whether the way up is slow, or nobody reads at its end"
+        if going_up
+        else "the backend's record for this job's id: is it running, or did it finish?",
     )
 
 

@@ -131,6 +131,8 @@ class RouteFamily:
             trace.http_status = moved.get(call.client_request_id)
         if trace.request_sent_ns is None and call.client_request_id in sent:
             trace.request_sent_ns = sent[call.client_request_id]
+        if trace.request_sent_ns is None:
+            trace.bytes_up = 0  # the page counts what it hands to fetch
         if seen["failure"] is not None:
             if seen["failure"] == "AbortError":
                 abort_s = self._options.abort

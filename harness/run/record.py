@@ -13,7 +13,6 @@ from harness.events import Attempt, CostBasis, Ended, ImageCheck, JobEvent, Mark
 from harness.metrics import job_clocks, phase_reached
 from harness.plan import Job
 from harness.prices import usage_usd
-from harness.routes.base import Answer
 from harness.run.attempt import Exchange
 from harness.wire.clock import WorldClock
 
@@ -60,7 +59,7 @@ def make_event(
     checks = tuple(image.check for image in final.images)
     outcome = outcome_of(final, last.ended, facts.job.cell.n)
     took_ms = last.marks.ended_at_ms - last.marks.started_at_ms
-    cost_usd, basis = cost_of(facts, answer, outcome, last.http_status, took_ms)
+    cost_usd, basis = cost_of(facts, final, outcome, last.http_status, took_ms)
     if last.cache_hit:
         cost_usd, basis = 0.0, "not_billed"
     earlier_usd = _earlier_usd(facts, exchanges[:-1], attempts[:-1])
@@ -116,7 +115,7 @@ def _earlier_usd(facts: JobFacts, exchanges: Sequence[Exchange], attempts: Seque
     for exchange, attempt in zip(exchanges, attempts, strict=True):
         outcome = outcome_of(exchange, attempt.ended, facts.job.cell.n)
         took_ms = attempt.marks.ended_at_ms - attempt.marks.started_at_ms
-        costs.append(cost_of(facts, exchange.answer, outcome, attempt.http_status, took_ms)[0] or 0.0)
+        costs.append(cost_of(facts, exchange, outcome, attempt.http_status, took_ms)[0] or 0.0)
     return math.fsum(costs) if costs else None
 
 
@@ -202,7 +201,7 @@ def outcome_of(exchange: Exchange, ended: Ended, asked_n: int) -> Outcome:
     status = trace.http_status if deciding is None else deciding.trace.http_status
     if ended == "cancelled":
         return "cancelled"
-    if trace.http_status is None and trace.request_sent_ns is None and trace.bytes_down == 0:
+    if trace.http_status is None and trace.request_sent_ns is None and trace.bytes_up == trace.bytes_down == 0:
         return "unreachable"
     # A redirect is not followed: a key is for the address that it was given for, and for no other.
     if answer.error is not None or (status or 0) >= 300:
@@ -217,9 +216,12 @@ def outcome_of(exchange: Exchange, ended: Ended, asked_n: int) -> Outcome:
 
 
 def cost_of(
-    facts: JobFacts, answer: Answer, outcome: Outcome, status: int | None, took_ms: float
+    facts: JobFacts, exchange: Exchange, outcome: Outcome, status: int | None, took_ms: float
 ) -> tuple[float | None, CostBasis]:
     """USD and on what ground. What was cut may have been made and billed: it is counted, and marked."""
+    answer, trace = exchange.answer, exchange.trace
+    # Cut in its upload: half a request is nothing that anybody can carry out.
+    unsent = outcome == "cut" and trace.request_sent_ns is None and trace.first_byte is None
     stated = usage_usd(facts.model, answer.usage)
     if stated is not None:
         return stated, "usage"
@@ -233,6 +235,6 @@ def cost_of(
     filtered_late = error is not None and (
         error.moderation_stage == "output" or (unsaid and took_ms > LONGEST_INPUT_CHECK_MS)
     )
-    if outcome == "unreachable" or (refused and not filtered_late):
+    if outcome == "unreachable" or unsent or (refused and not filtered_late):
         return 0.0, "not_billed"
     return estimate, "maybe_billed"

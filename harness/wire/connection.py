@@ -87,12 +87,18 @@ class Connection:
         finally:
             self._loop.remove_reader(self._sock)
 
-    async def _send_all(self, data: bytes | memoryview) -> None:
+    async def _send_all(self, data: bytes | memoryview, went: Callable[[float], None] | None = None) -> None:
+        """`went` is told which share of `data` the kernel has taken so far: a cut upload stops in the middle."""
         left = memoryview(data)
         while left and not self.finished.done():
             try:
-                left = left[self._sock.send(left) :]
+                taken = self._sock.send(left)
             except BlockingIOError:
+                taken = 0
+            left = left[taken:]
+            if went is not None:
+                went(1 - len(left) / len(data))
+            if not taken:
                 await self._writable()
 
     async def _writable(self) -> None:
@@ -152,11 +158,15 @@ class Connection:
         view = memoryview(data)
         for start in range(0, len(view), SEND_BYTES):
             part = view[start : start + SEND_BYTES]
-            await self._send_all(self._tls.encrypt(part) if self._tls is not None else part)
+            before, size = trace.bytes_up, len(part)
+
+            def went(share: float, before: int = before, size: int = size) -> None:
+                trace.bytes_up = before + round(share * size)
+
+            await self._send_all(self._tls.encrypt(part) if self._tls is not None else part, went)
             if self.finished.done():
                 return
             self._last_sent_ns = WorldClock.now_ns()
-            trace.bytes_up += len(part)
 
     def _on_readable(self) -> None:
         self._drain(BYTES_PER_TURN if self._watch is None else self._watch.allowance)

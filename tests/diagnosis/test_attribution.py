@@ -168,6 +168,15 @@ def test_our_own_cap_is_named_and_says_nothing_of_the_other_side() -> None:
     assert found.backend_finished is None
 
 
+def test_our_total_cap_in_an_upload_says_nothing_of_a_model_that_had_no_request() -> None:
+    marks = Marks(started_at_ms=0.0, pool_acquired_at_ms=0.1, tcp_connected_at_ms=20.0, ended_at_ms=60_000.0)
+    found = judged(
+        event(status=None, cut_s=60.0, ended="local_cap", cap="total", cap_ms=60_000.0, marks=marks, bytes_up=9)
+    )
+    assert (found.grade, found.setting) == ("undetermined", "timeouts.total")
+    assert "the request was not whole by then" in found.evidence[0].fact
+
+
 def test_the_backends_record_of_a_finished_job_is_proof() -> None:
     cut = event(**NGINX)
     record = BackendRecord(client_request_id=cut.attempts[-1].client_request_id, finished=True, latency_s=190.0)

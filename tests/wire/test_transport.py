@@ -20,8 +20,10 @@ import pytest
 from harness.errors import UsageProblem
 from harness.events import ReceivePath
 from harness.metrics import PHASES
-from harness.routes.base import Call, ExchangeFailed, Target
+from harness.routes.base import Answer, Call, ExchangeFailed, Picture, Target
 from harness.routes.images import RouteFamily
+from harness.run.attempt import Exchange
+from harness.run.record import outcome_of
 from harness.wire import body as body_module
 from harness.wire.caps import Caps
 from harness.wire.failures import exception_chain, how_it_ended
@@ -606,6 +608,43 @@ def test_a_cap_that_fires_in_a_body_closes_the_connection_and_gives_its_place_ba
     longest_s, traces = asyncio.run(go())
     assert longest_s < 2
     assert all(trace.body.whole() == OK[:5] for trace in traces)
+
+
+@pytest.mark.parametrize("path", ["own", "library"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_an_upload_that_is_cut_counts_what_went_up_and_is_no_failed_connection(
+    path: ReceivePath, tls: bool, certificate: tuple[ssl.SSLContext, str]
+) -> None:
+    got = 0
+
+    async def reads_a_little(reader: Reader, writer: Writer) -> None:
+        nonlocal got
+        got = len(await reader.readexactly(20_000))
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(3)
+
+    async def go() -> tuple[Trace, tuple[str, ...]]:
+        async with serving(reads_a_little, certificate[0] if tls else None) as port:
+            address = f"{'https' if tls else 'http'}://localhost:{port}/v1"
+            route = RouteFamily(Target("t", address, "sk-sim-test", ca_file=certificate[1], receive_path=path))
+            fields = {"model": "gpt-image-2", "prompt": "apple"}
+            picture = Picture("one.png", "image/png", bytes(20_000_000))
+            trace, failure = Trace(Caps(total_s=0.4)), tuple[str, ...]()
+            try:
+                async with asyncio.timeout(0.4):
+                    await route.exchange(Call(fields, False, "id", trace.caps, references=(picture,)), trace)
+            except TimeoutError as error:
+                trace.cap_fired, failure = "total", exception_chain(error)
+            trace.finish()
+            await route.aclose()
+            return trace, failure
+
+    trace, failure = asyncio.run(go())
+    assert trace.request_sent_ns is None
+    assert got <= trace.bytes_up < 20_000_000
+    assert "EAGAIN" not in failure
+    exchange = Exchange(1, "c", trace, failure, False, Answer(), ())
+    assert outcome_of(exchange, how_it_ended(trace, failure, cancelled=False), 1) == "cut"
 
 
 @pytest.mark.parametrize(
