@@ -36,18 +36,24 @@ class Address:
     sockaddr: tuple[str | bytes | int, ...]
 
 
+def is_literal(host: str) -> bool:
+    """An address and no name: nothing is looked up."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 async def resolve(host: str, port: int, trace: Trace) -> list[Address]:
     """Addresses in the resolver's order. A literal address is not looked up and gets no `dns_done` mark.
 
     Raises:
         OSError: the name has no address.
     """
-    try:
-        literal = ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        return [Address(socket.AF_INET6 if literal.version == 6 else socket.AF_INET, (host, port))]
+    if is_literal(host):
+        version = ipaddress.ip_address(host).version
+        return [Address(socket.AF_INET6 if version == 6 else socket.AF_INET, (host, port))]
     found = await look_up(host, port)
     trace.dns_done_ns = found.done_ns
     return [Address(*one) for one in found.addresses]

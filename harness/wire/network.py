@@ -16,7 +16,7 @@ from httpcore import SOCKET_OPTION
 
 from harness.events import CapName
 from harness.wire.clock import WorldClock
-from harness.wire.dial import family_name
+from harness.wire.dial import family_name, is_literal
 from harness.wire.lookup import look_up
 from harness.wire.stamp import Stamp
 from harness.wire.tls import refuses_us
@@ -84,7 +84,8 @@ class StampingBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectTimeout("name resolution") from error
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
-        trace.dns_done_ns = found.done_ns
+        if not is_literal(host):
+            trace.dns_done_ns = found.done_ns
         return list(dict.fromkeys((family, str(address[0])) for family, address in found.addresses))
 
 

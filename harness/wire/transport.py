@@ -107,7 +107,8 @@ class OwnPath:
     async def carry(self, request: httpx.Request, trace: Trace) -> httpx.Response:
         trace.receive_path = "own"
         url = request.url
-        origin = Origin(url.scheme, url.host, url.port or _PORTS[url.scheme])
+        # As it stands in the Host header: the system would encode a name by other rules (straße, strasse).
+        origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
         head = _request_head(request)
         with _as_httpx(connecting=True):
             connection = await self._pool.acquire(origin, trace)

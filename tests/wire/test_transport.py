@@ -647,6 +647,36 @@ def test_an_upload_that_is_cut_counts_what_went_up_and_is_no_failed_connection(
     assert outcome_of(exchange, how_it_ended(trace, failure, cancelled=False), 1) == "cut"
 
 
+@pytest.mark.parametrize("path", ["own", "library"])
+def test_a_name_with_umlauts_is_looked_up_as_its_host_header_says(
+    path: ReceivePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def look_up(host: str, port: int) -> None:  # noqa: ARG001
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr("harness.wire.dial.look_up", look_up)
+    monkeypatch.setattr("harness.wire.network.look_up", look_up)
+
+    async def go() -> None:
+        route = RouteFamily(Target("t", "http://straße.test/v1", "sk-sim-test", receive_path=path))
+        with pytest.raises(ExchangeFailed):
+            await route.exchange(call(), Trace(NO_CAPS))
+        await route.aclose()
+
+    asyncio.run(go())
+    assert asked == ["xn--strae-oqa.test"]
+
+
+@pytest.mark.parametrize("path", ["own", "library"])
+def test_an_address_is_not_looked_up_on_either_path(path: ReceivePath) -> None:
+    ((trace, _),) = exchanges(answer, path=path)
+    assert trace.tcp_connected_ns is not None
+    assert trace.dns_done_ns is None
+
+
 @pytest.mark.parametrize(
     ("bad", "ended"),
     [
