@@ -42,6 +42,7 @@ class Connection:
         self._parser: AnswerParser | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sent = False
+        self._replying: asyncio.Task[None] | None = None
         self._last_sent_ns: int | None = None
         self._ended: Callable[[], None] = _nothing
         self._room: asyncio.Future[None] | None = None
@@ -237,8 +238,15 @@ class Connection:
             trace.received(0, began)
             trace.received(count, stamp)
             parser.feed(_plaintext[:count], began, stamp)
+        # TLS 1.2 may ask for a new handshake before it answers. While we send, the next record takes this with it.
+        if self._sent and (reply := self._tls.to_send()):
+            self._replying = self._loop.create_task(self._reply(reply))
         # Inside a record nothing can begin; at a record's end it can, if it can in the answer.
         self._single = parser.boundary and not self._tls.inside_record
+
+    async def _reply(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):  # reading says what became of it
+            await self._send_all(data)
 
     def _complete(self) -> None:
         trace, parser = self._trace, self._parser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import subprocess
@@ -675,6 +676,57 @@ def test_an_address_is_not_looked_up_on_either_path(path: ReceivePath) -> None:
     ((trace, _),) = exchanges(answer, path=path)
     assert trace.tcp_connected_ns is not None
     assert trace.dns_done_ns is None
+
+
+def test_a_new_handshake_that_the_other_side_asks_for_behind_the_request_is_made(tmp_path: Path) -> None:
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_2", "-msg", "-cert", str(cert)]
+    server = subprocess.Popen([*command, "-key", str(key)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    told, given = server.stdout, server.stdin
+
+    def until(word: bytes) -> None:
+        seen = b""
+        while word not in seen:
+            seen += (more := os.read(told.fileno(), 65_536))
+            assert more
+
+    def serve() -> None:
+        until(b'"prompt"')
+        given.write(b"R\n")
+        given.flush()
+        until(b"ClientHello")
+        until(b"Finished")
+        time.sleep(0.1)
+        given.write(HEAD % len(OK) + OK)
+        given.flush()
+
+    until(b"ACCEPT")
+    serving_thread = threading.Thread(target=serve, daemon=True)
+    serving_thread.start()
+
+    async def go() -> Trace:
+        route = RouteFamily(Target("t", f"https://localhost:{port}/v1", "sk-sim-test", ca_file=str(cert)))
+        trace = Trace(Caps(first_byte_s=3))
+        await route.exchange(call(), trace)
+        await route.aclose()
+        return trace
+
+    try:
+        assert asyncio.run(go()).body.whole() == OK
+    finally:
+        server.kill()
+        server.wait()
+        serving_thread.join(3)
+        told.close()
+        with suppress(OSError):
+            given.close()
 
 
 @pytest.mark.parametrize(
