@@ -132,6 +132,17 @@ def test_what_is_no_reference_image_is_refused(
     assert words in str(caught.value)
 
 
+def test_a_name_that_stands_twice_in_a_form_is_refused_unless_it_is_an_array(sim: Running) -> None:
+    def asked(name: str) -> httpx.Response:
+        files = [(name, ("cat.png", PNG, "image/png"))] * 2
+        return httpx.post(f"{sim.entries['direct']}/images/edits", data=SHAPE, files=files, headers=HEADERS, timeout=30)
+
+    refused = asked("image")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "duplicate_parameter")
+    assert "use the array syntax instead e.g. 'image[]=<value>'" in refused.json()["error"]["message"]
+    assert asked("image[]").status_code == 200
+
+
 def test_an_image_of_50_megabytes_is_too_large(sim: Running) -> None:
     files = {"image": ("big.png", PNG + bytes(50 * 1024 * 1024), "image/png")}
     reply = httpx.post(f"{sim.entries['direct']}/images/edits", data=SHAPE, files=files, headers=HEADERS, timeout=30)
