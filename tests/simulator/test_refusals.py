@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,20 @@ def test_more_images_than_the_limit_ever_lets_through_are_too_large_and_no_wait_
     assert reply.json()["error"]["message"].startswith("Request too large for gpt-image-2")
     assert "Limit 2, Requested 3." in reply.json()["error"]["message"]
     assert not {"retry-after", "retry-after-ms"} & set(reply.headers)
+
+
+def test_a_request_that_is_being_refused_takes_no_place_of_those_that_are_worked_for() -> None:
+    with (
+        spawn({"time_scale": 20, "layers": {"narrow": {"concurrency_limit": 1}}}) as sim,
+        ThreadPoolExecutor(7) as pool,
+    ):
+        replies = list(pool.map(lambda _: post(sim, "narrow", LOW), range(7)))
+    refused = [reply for reply in replies if reply.status_code == 429]
+    assert len(refused) == 6
+    for reply in refused:
+        assert "on concurrent-images per min: Limit 1, Used 1, Requested 1." in reply.json()["error"]["message"]
+        assert reply.headers["x-ratelimit-limit-concurrent-images"] == "1"
+        assert "x-ratelimit-limit-input-images" not in reply.headers  # another bucket
 
 
 def test_json_that_is_nested_too_deeply_is_the_callers_mistake() -> None:
