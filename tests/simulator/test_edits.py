@@ -103,11 +103,14 @@ def test_a_minute_of_images_counts_the_images_that_come_with_a_request(sim: Runn
     )
 
 
+_DDS = a_picture(kind="DDS")
+ODD = _DDS[:80] + (0x2000000).to_bytes(4, "little") + _DDS[84:]  # flags that nobody knows: NotImplementedError
 SMALL_MASK = a_picture((8, 8), mode="RGBA")
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("no picture", {"image": ("a.png", b"no picture", "image/png")}, "invalid_image_file", "for image 1, please check"),
     ("a gif", {"image": ("a.png", a_picture(kind="GIF"), "image/png")}, "invalid_image_file", "for image 1"),
     ("half a png", {"image": ("a.png", PNG[:60], "image/png")}, "invalid_image_file", "for image 1"),
+    ("odd dds", {"image": ("a.png", ODD, "image/png")}, "invalid_image_file", "for image 1"),
     ("no kind", {"image": b"bytes"}, "unsupported_file_mimetype", "('application/octet-stream')"),
     ("17 images", {"image": [FILE] * 17}, "array_above_max_length", "with length 17 instead"),
     ("opaque mask", {"image": FILE, "mask": FILE}, "invalid_mask_image_format", "missing alpha channel"),
