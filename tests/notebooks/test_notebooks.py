@@ -21,7 +21,8 @@ from harness.conditions import LayerCap, RouteConditions
 from harness.diagnosis.model import JobVerdict
 from harness.events import ApiError, JobEvent
 from tests.notebooks.execute import FOLDER, FOUND
-from tests.report.build_run import Run, conditions, cut_by_nginx, demo, job
+from tests.report.build_run import Run, conditions, cut_by_nginx, job
+from tests.report.demo_run import demo
 
 ROOT = FOLDER.parent
 SAMPLE = ROOT / "reports" / "sample"
