@@ -6,14 +6,20 @@ event, no report and no packet.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness.errors import UsageProblem
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 IMAGES_DIR = "images"
 LETTERING_FILE = "expected.json"  # inside of IMAGES_DIR
+MAX_PIXELS = 64_000_000  # like the run's own check: more is a bomb, not an image
 
 
 class Lettering(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="expected_lettering"):
@@ -26,6 +32,27 @@ class Lettering(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", t
 def image_name(job_id: str, index: int, image_format: str) -> str:
     """The file of the image number `index` (from 0) of a job's answer."""
     return f"{job_id}-{index}.{image_format}"
+
+
+def open_image(path: Path) -> Image:
+    """A kept file as an image with its pixels. The folder may be somebody else's: no program is asked for help.
+
+    Raises:
+        OSError: it is no image that can be shown.
+    """
+    from PIL import Image
+
+    data = path.read_bytes()
+    try:
+        image = Image.open(io.BytesIO(data))
+        if image.format == "EPS":  # Pillow would hand it to Ghostscript
+            raise OSError("EPS is a program")
+        if image.width * image.height > MAX_PIXELS:
+            raise OSError(f"{image.width}x{image.height} pixels")
+        image.load()
+    except Exception as error:  # noqa: BLE001  each of Pillow's readers raises its own
+        raise OSError(f"{type(error).__name__}: {error}") from None
+    return image
 
 
 def read_lettering(images: Path) -> dict[str, str]:

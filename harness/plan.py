@@ -288,6 +288,9 @@ def _warnings(scenario: Scenario, plans: Sequence[CellPlan]) -> Iterator[str]:
             edges = parse_size(size)
             if edges is not None and edges[0] * edges[1] > EXPERIMENTAL_PIXELS:
                 yield f"size {size} is above 2560x1440, which OpenAI calls experimental"
+    for name, route in scenario.routes.items():
+        if route.kind == "responses" and not scenario.simulated:
+            yield f"price: route {name} is billed for its text model as well, whose tokens are not in these figures"
     if not scenario.simulated and scenario.budget.usd is None:
         yield "no budget.usd is set, and this scenario has routes that bill"
 

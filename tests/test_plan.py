@@ -141,6 +141,46 @@ def test_our_own_timeouts_cut_too(tmp_path: Path) -> None:
     assert set(cuts.values()) == {"our own timeouts.total 30 s"}
 
 
+PATIENCE = """\
+name: patience
+why: Who gives up by himself?
+prompts: [a lemon]
+routes:
+  web: {kind: browser, base_url: "simulator://", owner: client_infrastructure, browser: {abort: 120s}}
+  task:
+    kind: task
+    base_url: simulator://fal
+    owner: task_provider
+    task: {preset: fal, poll: {give_up_after: 100s}}
+    chain: [{layer: edge, kind: idle, cap_s: 30}, {layer: worker, kind: total, cap_s: 60}]
+simulator: {time_scale: 20, layers: {fal: {speaks: fal}}}
+matrix: {route: [web, task], quality: [high]}
+defaults: {size: 1024x1024}
+timeouts: {first_byte: 150s, idle: 150s}
+"""
+
+
+def test_the_pages_abort_and_the_end_of_polling_cut_and_no_cap_on_the_way_of_polls_does(tmp_path: Path) -> None:
+    cuts = {cell.cell.route: cell.cut_by for cell in make_plan(scenario(tmp_path, PATIENCE)).cells}
+    assert cuts == {"web": "the page's own browser.abort 120 s", "task": "our own task.poll.give_up_after 100 s"}
+    patient = PATIENCE.replace("100s", "400s").replace("120s", "400s").replace(", idle: 150s", ", total: 180s")
+    cuts = {cell.cell.route: cell.cut_by for cell in make_plan(scenario(tmp_path, patient)).cells}
+    assert cuts == {"web": "our own timeouts.first_byte 150 s", "task": "our own timeouts.total 180 s"}
+
+
+def test_a_text_model_that_is_billed_beside_the_images_is_said(tmp_path: Path) -> None:
+    real = """\
+name: real
+why: What does it cost?
+prompts: [a lemon]
+routes: {talk: {kind: responses, base_url: "http://127.0.0.1:9/v1", owner: openai, responses: {text_model: m}}}
+matrix: {route: [talk], quality: [low]}
+defaults: {size: 1024x1024}
+"""
+    said = "price: route talk is billed for its text model as well, whose tokens are not in these figures"
+    assert said in make_plan(scenario(tmp_path, real)).warnings
+
+
 def test_wall_time_shares_the_work_over_the_concurrency_and_a_scaled_world_is_shorter(plan: Plan) -> None:
     one_block = 2 * 5.0 + 2 * 195.0 + 2 * 15.0 + 2 * 60.0
     assert plan.wall_s == pytest.approx(one_block * 7 / 2)

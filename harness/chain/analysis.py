@@ -171,7 +171,7 @@ def _inversions(caps: Sequence[Cap], cells: Sequence[CellView]) -> list[Inversio
     """For each outer layer the nearest inner one that outlives it. Without a stream every wait is the same wait; with
     one only caps of the same kind can be compared."""
     views: list[tuple[Literal["plain", "streamed"], tuple[Kind, ...]]] = []
-    if not cells or any(not cell.wait.streamed for cell in cells):
+    if not cells or any(not cell.wait.streamed and not cell.wait.polls for cell in cells):
         views.append(("plain", _WAITS))
     if any(cell.wait.streamed for cell in cells):
         views += [("streamed", ("total",)), ("streamed", ("idle",))]

@@ -34,7 +34,8 @@ class Wait:
 
     `silence_s` is the longest time without a byte. `needed_s` is what a cap has to allow so that hardly a job is cut,
     and `needed_silence_s` the same of the silence. `streamed_silence_s` is what the silence would be as a stream with
-    previews; null where that cannot be told.
+    previews; null where that cannot be told. `polls`: it is a task that is asked for in short calls, so no cap on the
+    way has to last as long as it.
     """
 
     cell: str
@@ -46,6 +47,7 @@ class Wait:
     streamed_silence_s: float | None = None
     basis: str | None = None
     note: str | None = None
+    polls: bool = False
 
     def under(self, kind: Kind) -> float | None:
         """How long this kind of cap has to last at the expected time; null where it does not bite or nothing is known.

@@ -48,6 +48,9 @@ def cap_lines(caps: Sequence[Cap]) -> Iterator[str]:
 
 def _cell(cell: CellView) -> Iterator[str]:
     wait = cell.wait
+    if wait.polls:
+        yield f"cell {wait.cell}: it polls; no call of it lasts as long as the image does"
+        return
     if wait.whole_s is None:
         yield f"cell {wait.cell}: not known beforehand ({wait.note})"
         return

@@ -72,7 +72,7 @@ def show_budget(run_dir: Path, route: str | None, at: str | None, times_of: str 
 
 def _joined(wait: Wait, measured: Wait | None) -> Wait:
     """What was measured, with what only a profile can say of a stream that was not sent."""
-    if measured is None:
+    if measured is None or wait.polls:
         return wait
     return replace(measured, streamed_silence_s=wait.streamed_silence_s)
 

@@ -18,14 +18,13 @@ from harness.gallery.flags import flags_of
 from harness.gallery.model import Ocr, Picture, Pictures, Recoded, Recoding, Thresholds
 from harness.gallery.ocr import Reader
 from harness.journal_lines import read_events
-from harness.kept import IMAGES_DIR, LETTERING_FILE, read_lettering
+from harness.kept import IMAGES_DIR, LETTERING_FILE, open_image, read_lettering
 
 if TYPE_CHECKING:
     from PIL import Image
 
 WORKERS = 2
 RECODED_IMAGES = 12  # each takes about a second and a half
-MAX_PIXELS = 64_000_000  # like the run's own check: more is a bomb, not an image
 _NAME = re.compile(r"(?P<job>.+)-(?P<index>\d+)\.[a-z0-9]+")
 
 Progress = Callable[[str], None]
@@ -126,16 +125,10 @@ def _one(
 
 def opened(path: Path) -> Image.Image | None:
     """The decoded image; None for what is none, or is too large to be one."""
-    from PIL import Image
-
     try:
-        image = Image.open(path)
-        if image.width * image.height > MAX_PIXELS:
-            return None
-        image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return open_image(path)
+    except OSError:
         return None
-    return image
 
 
 def _ocr(pictures: tuple[Picture, ...], reader: Reader | None, language: str) -> Ocr:

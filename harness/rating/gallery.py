@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 from harness.conditions import EVENTS_FILE
 from harness.errors import UsageProblem
 from harness.journal_lines import read_events
-from harness.kept import IMAGES_DIR
+from harness.kept import IMAGES_DIR, open_image
 from harness.rating.pairs import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 LONGEST_SIDE = 1024  # pixels; larger pictures are shown smaller
-MAX_PIXELS = 64_000_000
 
 _NAME = re.compile(r"(?P<job>.+)-(?P<index>\d+)\.(?:png|jpeg|webp|gif)")
 
@@ -88,16 +87,14 @@ def _decode(path: Path) -> Image:
     Raises:
         OSError: it is no image that can be shown.
     """
-    from PIL import Image, ImageCms, ImageOps
+    from PIL import ImageCms, ImageOps
 
+    opened = open_image(path)
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise OSError(f"{opened.width}x{opened.height} pixels")
-            picture = ImageOps.exif_transpose(opened)
-            profile = opened.info.get("icc_profile")
-            picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    except (ValueError, SyntaxError, Image.DecompressionBombError, EOFError) as error:
+        picture = ImageOps.exif_transpose(opened)
+        profile = opened.info.get("icc_profile")
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    except (ValueError, SyntaxError, EOFError) as error:
         raise OSError(str(error)) from None  # what Pillow raises for broken files is not all one family
     if profile:
         try:

@@ -110,27 +110,36 @@ def cut(scenario: Scenario, cell: Cell, expected: Expected) -> Cut | None:
     """The lowest cap that will cut the cell at its median, ours or a declared layer's; None when none will.
 
     A first-byte cap counts the whole wait without a stream; with one the headers may come early, so nothing is said.
+    A task is asked for in short calls: of caps only those count that stand for the whole job, and these are ours.
     """
     if expected.median_s is None or expected.silence_s is None:
         return None
     waits = {"total": expected.median_s, "idle": expected.silence_s}
     if not cell.stream:
         waits["first_byte"] = expected.median_s
-    ours = scenario.timeouts
-    caps = [
-        (layer.cap_s, f"{layer.layer} {layer.setting or layer.kind}", layer.kind)
-        for layer in scenario.routes[cell.route].chain
-    ]
-    caps += [
-        (ours.total, "our own timeouts.total", "total"),
-        (ours.first_byte, "our own timeouts.first_byte", "first_byte"),
-        (ours.idle, "our own timeouts.idle", "idle"),
-    ]
+    ours, route = scenario.timeouts, scenario.routes[cell.route]
+    caps: list[tuple[float | None, str, str]] = [(ours.total, "our own timeouts.total", "total")]
+    if route.kind == "browser" and route.browser is not None:
+        caps.append((route.browser.abort, "the page's own browser.abort", "total"))
+    if polls(scenario, cell.route):
+        give_up_s = route.task.poll.give_up_after if route.task is not None else None
+        caps.append((give_up_s, "our own task.poll.give_up_after", "total"))
+    else:
+        caps += [(layer.cap_s, f"{layer.layer} {layer.setting or layer.kind}", layer.kind) for layer in route.chain]
+        caps += [
+            (ours.first_byte, "our own timeouts.first_byte", "first_byte"),
+            (ours.idle, "our own timeouts.idle", "idle"),
+        ]
     low = [(at_s, name) for at_s, name, kind in caps if at_s is not None and at_s < waits.get(kind, 0.0)]
     if not low:
         return None
     at_s, name = min(low)
     return Cut(at_s, f"{name} {at_s:g} s")
+
+
+def polls(scenario: Scenario, route: str) -> bool:
+    """Whether a job of this route is a task that is asked for: no call of it lasts as long as the image does."""
+    return scenario.routes[route].kind == "task"
 
 
 @dataclass(frozen=True)

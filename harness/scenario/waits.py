@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.chain.model import PREVIEWS, Wait
 from harness.scenario.cells import Cell
-from harness.scenario.estimates import BASE_SIZE, DEFAULT_PROFILE, Expected, expect, profile_named
+from harness.scenario.estimates import BASE_SIZE, DEFAULT_PROFILE, Expected, expect, polls, profile_named
 from harness.scenario.models import Scenario
 
 _P95 = 1.645
@@ -32,6 +32,8 @@ def expected_waits(scenario: Scenario, route: str, profile: str) -> tuple[Wait, 
 
 
 def _wait(scenario: Scenario, cell: Cell, name: str, figures: Mapping[str, Any]) -> Wait:
+    if polls(scenario, cell.route):
+        return Wait(cell=cell.id, streamed=False, whole_s=None, polls=True, note="it polls")
     expected = expect(scenario, cell, name, figures)
     if expected.median_s is None:
         return Wait(cell=cell.id, streamed=cell.stream, whole_s=None, note=expected.note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -40,12 +41,13 @@ def _form(body: bytes, content_type: str, rules: Rules) -> Shape:
     except BadForm as error:
         message = f"Could not parse multipart form: {error}."
         raise Refused(400, message, code="invalid_multipart_form_data") from None
+    _check_once(sent)
     files = [part for part in sent if part.name in IMAGE_FIELDS]
     masks = [part for part in sent if part.name == "mask"]
     rest = {part.name: _value(part) for part in sent if part.name not in {*IMAGE_FIELDS, "mask"}}
     if "moderation" in rest:  # only the JSON variant has it
         raise Refused(400, "Unknown parameter: 'moderation'.", param="moderation", code="unknown_parameter")
-    asked = validate(rest, rules)  # what is cheap to see comes first
+    asked = validate(rest, _of_edits(rules))  # what is cheap to see comes first
     references.check_count(len(files), "image")
     found = [
         references.looked_at(part.data, "image", number, part.content_type) for number, part in enumerate(files, 1)
@@ -61,7 +63,7 @@ def _json(body: bytes, rules: Rules) -> Shape:
         value = None
     if not isinstance(value, dict):
         raise Refused(400, "We could not parse the JSON body of your request.", code="invalid_json")
-    asked = validate({name: item for name, item in value.items() if name not in {"images", "mask"}}, rules)
+    asked = validate({name: item for name, item in value.items() if name not in {"images", "mask"}}, _of_edits(rules))
     images = value.get("images") or []
     if not isinstance(images, list):
         raise Refused(400, "Invalid type for 'images': expected an array.", param="images", code="invalid_type")
@@ -72,6 +74,23 @@ def _json(body: bytes, rules: Rules) -> Shape:
         found.append(Reference() if data is None else references.looked_at(data, "images", number))
     mask = _data(value["mask"], "mask") if value.get("mask") is not None else None
     return _with(asked, found, 0 if mask is None else references.check_mask(mask, found[0]))
+
+
+def _of_edits(rules: Rules) -> Rules:
+    return replace(rules, known=rules.known | {"input_fidelity"})
+
+
+def _check_once(sent: list[Part]) -> None:
+    """A name may stand twice only as an array: ``image[]``."""
+    names = Counter(part.name for part in sent if not part.name.endswith("[]"))
+    for name, count in names.items():
+        if count > 1:
+            message = (
+                f"Duplicate parameter: '{name[:60]}'. You provided multiple values for this parameter, whereas only "
+                "one is allowed. If you are trying to provide a list of values, use the array syntax instead e.g. "
+                f"'{name[:60]}[]=<value>'."
+            )
+            raise Refused(400, message, param=name[:60], code="duplicate_parameter")
 
 
 def _data(item: object, param: str) -> bytes | None:

@@ -55,7 +55,8 @@ class Entry:
         self._limit = None if layer.images_per_minute is None else ImagesPerMinute(layer.images_per_minute)
         self._born_ns = clock.now_ns()
         self._count = 0
-        self._in_flight = 0
+        self._in_flight: set[str] = set()  # ids of requests that wait for their answer
+        self._admitted: set[str] = set()  # those of them that are worked for, and not being refused
         self.switch = Switch()
         self.work: set[asyncio.Task[Any]] = set()  # deliveries and backends under way
         self.closing: set[asyncio.Task[None]] = set()  # records about to be written
@@ -78,7 +79,7 @@ class Entry:
         ask = Ask(scope["path"], query, headers, await _read(receive))
         truth.request_body_ns = self._clock.now_ns()
         truth.api, truth.request_bytes = ask.api, len(ask.body)
-        self._in_flight += 1
+        self._in_flight.add(truth.request_id)
         mail = Mail()
         backend = asyncio.create_task(self._backend(ask, truth, dice, mail))
         delivery = asyncio.current_task()
@@ -98,7 +99,8 @@ class Entry:
         finally:
             watching.cancel()
             del self.switch.under_way[mail]
-            self._in_flight -= 1
+            self._in_flight.discard(truth.request_id)
+            self._admitted.discard(truth.request_id)
             if self._layer.backend_stops and truth.cap_fired_ns is not None:
                 backend.cancel()
             # Written once the backend is done as well; the answer may be long gone by then.
@@ -165,6 +167,8 @@ class Entry:
             large = ask.api == "images.edits" or len(ask.body) > LARGE_BYTES
             shape = await asyncio.to_thread(wire.validate, ask) if large else wire.validate(ask)
             self._check_limits(shape)
+            if truth.request_id in self._in_flight:  # else the caller has left meanwhile
+                self._admitted.add(truth.request_id)
         except Refused as refused:
             return wire.finish(script.refusal(refused, 0.2), ask, shape, truth.request_id), shape
         timing = wire.stretch(self._profile.timing(shape.quality, shape.size, shape.n, dice), shape, dice)
@@ -185,8 +189,8 @@ class Entry:
 
     def _check_limits(self, shape: Shape) -> None:
         limit, asked = self._layer.concurrency_limit, shape.n + shape.reference_images  # one bucket for both
-        if limit is not None and self._in_flight > limit:
-            raise refusals.rate_limited(limit, self._in_flight - 1, asked, 1, type="concurrent-images")
+        if limit is not None and len(self._admitted) >= limit:
+            raise refusals.rate_limited(limit, len(self._admitted), asked, 1, type="concurrent-images")
         if self._limit is not None:
             if asked > self._limit.limit:
                 raise refusals.too_large(self._limit.limit, asked)

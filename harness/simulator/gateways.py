@@ -20,7 +20,12 @@ from harness.simulator.signatures import kong_id, new_api_id, ray, uuid_of
 from harness.simulator.wires import Ask
 from harness.simulator.world import Layer
 
-USD_PER_TOKEN = {"text": 5e-6, "image": 8e-6, "output": 30e-6}  # what gateways reckon with
+# What gateways reckon with; a name of somebody's own is taken for gpt-image-2.
+USD_PER_TOKEN = {"text": 5e-6, "image": 8e-6, "output": 30e-6}
+USD_PER_TOKEN_OF = {
+    "gpt-image-1.5": {"text": 5e-6, "image": 8e-6, "output": 32e-6},
+    "gpt-image-1-mini": {"text": 2e-6, "image": 2.5e-6, "output": 8e-6},
+}
 LITELLM_TRIES = 3  # its router's, each a whole generation
 OPENROUTER_COMMENT = b": OPENROUTER PROCESSING\n\n"
 OPENROUTER_GAP_S = 15.0
@@ -47,7 +52,8 @@ class Exchange:
         if shape is None:
             return 0.0
         counts = {"text": shape.text_tokens, "image": shape.reference_tokens, "output": shape.output_tokens}
-        return sum(USD_PER_TOKEN[name] * count for name, count in counts.items())
+        usd = USD_PER_TOKEN_OF.get(shape.model, USD_PER_TOKEN)
+        return sum(usd[name] * count for name, count in counts.items())
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ def rate_limited(limit: int, used: int, asked: int, wait_s: float, *, type: str 
     headers = {
         "retry-after": f"{max(whole_s, 1)}",
         "retry-after-ms": f"{math.ceil(wait_s * 1000)}",
-        "x-ratelimit-limit-input-images": str(limit),
-        "x-ratelimit-remaining-input-images": str(max(limit - used, 0)),
-        "x-ratelimit-reset-input-images": f"{wait_s:.3f}s",
+        f"x-ratelimit-limit-{type}": str(limit),
+        f"x-ratelimit-remaining-{type}": str(max(limit - used, 0)),
+        f"x-ratelimit-reset-{type}": f"{wait_s:.3f}s",
     }
     return Refused(429, message, type=type, code="rate_limit_exceeded", headers=headers)
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.simulator.tokens import OLDER_MODELS, OLDER_SIZES, image_tokens
+
 Api = Literal["images.generations", "images.edits", "responses", "task"]
 
 MODELS = ("gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-1.5", "gpt-image-1-mini")
@@ -17,9 +19,14 @@ ENUMS: dict[str, tuple[str, ...]] = {
     "quality": ("low", "medium", "high", "auto"),
     "background": ("transparent", "opaque", "auto"),
     "moderation": ("low", "auto"),
+    "input_fidelity": ("high", "low"),
 }
+NULLABLE = frozenset({
+    "model", "n", "size", "quality", "background", "output_format", "output_compression", "moderation", "stream",
+    "partial_images", "input_fidelity", "safety_identifier",
+})  # fmt: skip
+FIDELITY_MODELS = ("gpt-image-1.5",)  # gpt-image-2 is always faithful, and the small model never
 MIN_PIXELS, MAX_PIXELS, MAX_EDGE = 655_360, 8_294_400, 3840
-BASES = {"low": 16, "medium": 48, "high": 96}
 PARTIAL_TOKENS = 100
 REFERENCE_TOKENS = 1_496  # measured for one reference image
 CHARS_PER_TOKEN = 4
@@ -58,6 +65,7 @@ class Rules:
     """What differs between those who offer this API."""
 
     known: frozenset[str] = KNOWN
+    nullable: frozenset[str] = NULLABLE  # where null is the same as nothing
     any_model: bool = False
     formats: tuple[str, ...] = ("png", "jpeg", "webp")
     default_quality: str = "auto"
@@ -88,11 +96,8 @@ class Shape:
 
     @property
     def output_tokens(self) -> int:
-        """Image tokens by the formula that reproduces OpenAI's price table, plus 100 for each partial image."""
-        width, height = (int(edge) for edge in self.size.split("x"))
-        base = BASES[self.quality]
-        short = round(base * min(width, height) / max(width, height))
-        one = -(-base * short * (2_000_000 + width * height) // 4_000_000)
+        """Image tokens of every image, plus 100 for each partial image."""
+        one = image_tokens(self.model, self.quality, self.size)
         return one * self.n + PARTIAL_TOKENS * (self.partial_images if self.stream else 0)
 
     @property
@@ -114,8 +119,9 @@ def validate(body: object, rules: Rules = OPENAI, **more: Any) -> Shape:
     """
     if not isinstance(body, dict):
         raise Refused(400, "We could not parse the JSON body of your request.", code="invalid_json")
+    body = {name: value for name, value in body.items() if value is not None or name not in rules.nullable}
     for name in body:
-        if name == "input_fidelity":
+        if name == "input_fidelity" and body.get("model") not in FIDELITY_MODELS:
             raise Refused(
                 400,
                 f"The model '{body.get('model', 'gpt-image-2')}' does not support the 'input_fidelity' parameter.",
@@ -165,7 +171,7 @@ def validate(body: object, rules: Rules = OPENAI, **more: Any) -> Shape:
         model=model,
         prompt_chars=len(prompt),
         quality="medium" if quality == "auto" else quality,
-        size=_size(body.get("size", "auto")),
+        size=_size(body.get("size", "auto"), model),
         output_format=output_format,
         compression=compression,
         background="opaque" if background == "auto" else background,
@@ -205,11 +211,15 @@ def _whole(body: dict[str, Any], name: str, low: int, high: int, default: int) -
     return value
 
 
-def _size(size: object) -> str:
+def _size(size: object, model: str) -> str:
     if size == "auto":
         return "1024x1024"
+    if model in OLDER_MODELS:
+        if size not in OLDER_SIZES:
+            raise _enum("size", size, (*OLDER_SIZES, "auto"))
+        return str(size)
     width, cross, height = str(size).partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal() and len(str(size)) < 12):
+    if not (cross and width.isdecimal() and height.isdecimal() and len(str(size)) < 12 and str(size).isascii()):
         raise _bad_size(size, "Expected WIDTHxHEIGHT or 'auto'.")
     w, h = int(width), int(height)
     if w % 16 or h % 16:

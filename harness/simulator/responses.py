@@ -25,8 +25,9 @@ KNOWN = {
 }  # fmt: skip
 TOOL = frozenset({
     "size", "quality", "background", "output_format", "output_compression", "moderation", "partial_images", "model",
-    "prompt", "stream",
+    "prompt", "stream", "input_fidelity",
 })  # fmt: skip
+NULLABLE = frozenset({"partial_images", "input_fidelity", "stream"})
 ACTIONS = ("generate", "edit", "auto")
 
 
@@ -58,7 +59,7 @@ def validate_response(body: object, rules: Rules = OPENAI) -> Shape:
         if unknown := next((name for name in asked if name in {"prompt", "stream", "n"}), None):
             raise Refused(400, f"Unknown parameter: '{unknown}'.", param=unknown, code="unknown_parameter")
         asked = {"model": MODELS[0], **asked, "prompt": prompt, "stream": body.get("stream")}
-        shape = validate(asked, replace(rules, known=TOOL), api="responses", text_model=model)
+        shape = validate(asked, replace(rules, known=TOOL, nullable=NULLABLE), api="responses", text_model=model)
     except Refused as refused:
         raise _inside(refused, param) from None
     return replace(shape, reference_images=images, reference_bytes=size_bytes)

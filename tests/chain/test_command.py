@@ -121,6 +121,30 @@ def test_proposed_caps_that_cannot_be_read_are_refused() -> None:
             parse_at(text, {"edge"})
 
 
+def test_no_cap_on_the_way_is_held_against_a_route_that_polls(harness: Any, tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("""\
+name: polled
+why: which cap cuts a task?
+prompts: [a red apple]
+routes:
+  task:
+    kind: task
+    base_url: simulator://fal
+    owner: task_provider
+    task: {preset: fal}
+    chain: [{layer: edge, product: nginx, kind: idle, cap_s: 60}, {layer: worker, kind: total, cap_s: 60}]
+simulator: {layers: {fal: {speaks: fal}}}
+matrix: {route: [task], quality: [high]}
+defaults: {size: 1024x1024}
+timeouts: {idle: 60}
+""")
+    done = harness("chain", str(file))
+    assert "task/high/1024x1024: it polls; no call of it lasts as long as the image does" in done.stdout
+    assert "changes: none" in done.stdout
+    assert "inverted" not in done.stdout
+
+
 def test_a_scenarios_chain_may_come_from_a_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "haproxy.cfg").write_text(HAPROXY)
     (tmp_path / "s.yaml").write_text(SCENARIO)

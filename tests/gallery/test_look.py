@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from PIL import Image
 
 from harness.errors import UsageProblem
 from harness.gallery import Pictures, is_current, kept_files, look, read_pictures, write_pictures
 from harness.kept import read_lettering, write_lettering
+from harness.rating.gallery import open_gallery
 
 from .conftest import RIGHT, SECRET, WRONG_LETTERS
 
@@ -95,6 +97,22 @@ def test_strange_files_links_and_damaged_images_do_no_harm(kept_run: Path, tmp_p
     assert (found.pictures[0].width, found.pictures[0].format) == (None, None)
     assert is_current(run, found)
     assert found.recoding.why == "not asked for (--recode-images 0)"
+
+
+def test_no_file_of_a_foreign_run_ends_the_look_or_is_handed_to_a_program(
+    kept_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copy(kept_run, tmp_path)
+    without_ocr(run)
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("Ghostscript was asked"))
+    Image.new("RGB", (64, 64), "red").save(kept_files(run)[0], "EPS")
+    Image.new("RGB", (64, 64), "red").save(kept_files(run)[1], "DDS")
+    whole = bytearray(kept_files(run)[1].read_bytes())
+    whole[80:84] = (0x2000000).to_bytes(4, "little")  # flags that nobody knows: NotImplementedError
+    kept_files(run)[1].write_bytes(whole)
+    found = look(run, recoded_images=0)
+    assert [one.flags for one in found.pictures[:2]] == [("unreadable",), ("unreadable",)]
+    assert {one.file for one in open_gallery(run).left_out} >= {path.name for path in kept_files(run)[:2]}
 
 
 def test_without_expected_lettering_nothing_is_read(kept_run: Path, tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ from msgspec.structs import replace
 
 import harness
 from harness.conditions import LayerCap, RouteConditions
+from harness.diagnosis.model import JobVerdict
 from harness.events import ApiError, JobEvent
 from tests.notebooks.execute import FOLDER, FOUND
-from tests.report.build_run import Run, conditions, cut_by_nginx, demo, job
+from tests.report.build_run import Run, conditions, cut_by_nginx, job
+from tests.report.demo_run import demo
 
 ROOT = FOLDER.parent
 SAMPLE = ROOT / "reports" / "sample"
@@ -227,6 +229,20 @@ def no_success() -> Run:
     return run
 
 
+def few() -> Run:
+    """Too few jobs for limits of a median, failures without a cut, and a route that polls behind a short cap."""
+    routes = (
+        RouteConditions(name="direct", kind="images", owner="openai", direct=True),
+        RouteConditions(name="task", kind="task", owner="fal", chain=CHAIN),
+    )
+    came = [job(number, route=("direct", "task")[number % 2], seconds=90, block=number) for number in range(6)]
+    broken = [job(number, outcome="error", status=503, block=number, cost_basis="not_billed") for number in (6, 7)]
+    run = with_last_bytes(Run(conditions(routes=routes, blocks=8, planned_jobs=8), [*came, *broken]))
+    run.verdicts = [JobVerdict(job_id=event.job_id, verdict="ok") for event in came]
+    run.verdicts += [JobVerdict(job_id=event.job_id, verdict="undetermined") for event in broken]
+    return run
+
+
 def with_last_bytes(run: Run) -> Run:
     """Synthetic jobs know no last byte; what a cap on the whole call waits for ends there."""
 
@@ -242,7 +258,12 @@ def with_last_bytes(run: Run) -> Run:
 @pytest.fixture(scope="session")
 def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
     folder = tmp_path_factory.mktemp("others")
-    runs = {"no_success": no_success(), "no_jobs": Run(no_success().conditions), "demo": with_last_bytes(demo())}
+    runs = {
+        "no_success": no_success(),
+        "no_jobs": Run(no_success().conditions),
+        "demo": with_last_bytes(demo()),
+        "few": few(),
+    }
     paths = [run.write(folder / name) for name, run in runs.items()]
     alone = shutil.copy(SAMPLE / "events.jsonl", folder / "alone.jsonl")
     found = execute(folder, "plain", *paths, alone, MPLBACKEND="agg")
@@ -264,6 +285,14 @@ def test_on_a_run_that_ended_before_its_first_job_they_say_nothing_and_do_not_fa
     assert set(found["tier-selection"]["chosen"].values()) == {None}
     assert found["timing-audit"]["gave_up"] == []
     assert {one["action"] for one in found["timeout-budget"]["budget"]} <= {"not estimable"}
+
+
+def test_few_jobs_failures_without_a_cut_and_polls_are_told_as_what_they_are(others: dict[str, Found]) -> None:
+    found = others["few"]
+    assert set(found["tier-selection"]["chosen"].values()) == {None}
+    assert found["timing-audit"]["answer"][0] == "- **direct**: 3 of 5 jobs brought their image; 2 undetermined."
+    assert not [one for one in found["timeout-budget"]["budget"] if one["route"] == "task"]
+    assert "left out: task polls" in found["timeout-budget"]["printed"]
 
 
 def test_of_a_journal_alone_they_say_what_cannot_be_known_without_its_run(others: dict[str, Found]) -> None:

@@ -103,11 +103,14 @@ def test_a_minute_of_images_counts_the_images_that_come_with_a_request(sim: Runn
     )
 
 
+_DDS = a_picture(kind="DDS")
+ODD = _DDS[:80] + (0x2000000).to_bytes(4, "little") + _DDS[84:]  # flags that nobody knows: NotImplementedError
 SMALL_MASK = a_picture((8, 8), mode="RGBA")
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("no picture", {"image": ("a.png", b"no picture", "image/png")}, "invalid_image_file", "for image 1, please check"),
     ("a gif", {"image": ("a.png", a_picture(kind="GIF"), "image/png")}, "invalid_image_file", "for image 1"),
     ("half a png", {"image": ("a.png", PNG[:60], "image/png")}, "invalid_image_file", "for image 1"),
+    ("odd dds", {"image": ("a.png", ODD, "image/png")}, "invalid_image_file", "for image 1"),
     ("no kind", {"image": b"bytes"}, "unsupported_file_mimetype", "('application/octet-stream')"),
     ("17 images", {"image": [FILE] * 17}, "array_above_max_length", "with length 17 instead"),
     ("opaque mask", {"image": FILE, "mask": FILE}, "invalid_mask_image_format", "missing alpha channel"),
@@ -130,6 +133,17 @@ def test_what_is_no_reference_image_is_refused(
         client.images.edit(**{**SHAPE, **asked})
     assert caught.value.code == code
     assert words in str(caught.value)
+
+
+def test_a_name_that_stands_twice_in_a_form_is_refused_unless_it_is_an_array(sim: Running) -> None:
+    def asked(name: str) -> httpx.Response:
+        files = [(name, ("cat.png", PNG, "image/png"))] * 2
+        return httpx.post(f"{sim.entries['direct']}/images/edits", data=SHAPE, files=files, headers=HEADERS, timeout=30)
+
+    refused = asked("image")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "duplicate_parameter")
+    assert "use the array syntax instead e.g. 'image[]=<value>'" in refused.json()["error"]["message"]
+    assert asked("image[]").status_code == 200
 
 
 def test_an_image_of_50_megabytes_is_too_large(sim: Running) -> None:
