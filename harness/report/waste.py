@@ -50,7 +50,7 @@ def waste(frame: pd.DataFrame, shapes: Shapes) -> tuple[WasteRow, ...]:
                 WasteRow(
                     route=route,
                     kind="duplicate",
-                    generations=int(numbers(frame, "retry_count")[twice].sum()),
+                    generations=int(numbers(frame, "earlier_orders")[twice].sum()),
                     proven=None,
                     usd=_sum(again[twice]),
                 )
