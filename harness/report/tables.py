@@ -32,8 +32,8 @@ _WIRE_WORD = re.compile(r"[^A-Za-z0-9_.:\-]")
 _NOTHING = Estimate(value=None)
 _CELL_COLUMNS = (
     "cell", "route", "outcome", "http_status", "stream", "image_count", "cost_usd", "cost_basis",
-    "earlier_attempts_usd", "final_image_ms", "first_byte_ms", "first_partial_image_ms", "server_ms", "verdict_censored_at_ms", "response_ms",
-    "scheduled_at_ms",
+    "earlier_attempts_usd", "final_image_ms", "first_byte_ms", "first_partial_image_ms", "server_ms",
+    "verdict_censored_at_ms", "response_ms", "scheduled_at_ms",
 )  # fmt: skip
 _RETRY_COLUMNS = (
     "rate_limited_attempts", "gateway_retries", "retry_reason", "attempt_count", "retry_count", "http_status",
