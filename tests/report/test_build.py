@@ -175,6 +175,20 @@ def test_a_retry_after_a_refusal_is_no_second_order_and_every_second_order_is_ma
     assert summary.totals.cost_by_basis_usd == {"maybe_billed": 0.028, "not_billed": 0.0, "usage": 0.006}
 
 
+def test_a_record_that_is_silent_of_some_orphans_does_not_show_that_none_was_made() -> None:
+    cut, verdict = cut_by_nginx(1)
+    silent = job(2, route="edge", outcome="empty", cost_basis="maybe_billed")
+    not_made = msgspec.structs.replace(verdict, backend_finished=False)
+
+    def proven(events: list[JobEvent], told: JobVerdict) -> int | None:
+        (row,) = summary_of(of_events(events, [told])).waste
+        return row.proven
+
+    assert proven([cut, silent], not_made) is None
+    assert proven([cut], not_made) == 0
+    assert proven([cut, silent], verdict) == 1
+
+
 def test_a_false_timeout_rests_on_the_route_that_the_answer_names() -> None:
     summary = summary_of(build_run.demo())
     edge = next(one for one in summary.findings if one.verdict == "false_timeout")
