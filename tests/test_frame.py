@@ -32,6 +32,7 @@ def test_a_job_that_was_sent_again_costs_both_of_its_orders(tmp_path: Path) -> N
     events = [
         an_event(job_id="once", **again),
         an_event(job_id="resent", **died),
+        an_event(job_id="resent", **{**died, "outcome": "cancelled", "attempts": (an_attempt(ended="cancelled"),)}),
         an_event(job_id="often", **{**died, "cost_usd": 0.15, "earlier_attempts_usd": 0.1, "retry_count": 3}),
         an_event(job_id="unpriced", **{**died, "cost_usd": None}),
         *(an_event(job_id=job, attempts=(an_attempt(),), **again) for job in ("resent", "often", "unpriced")),
@@ -40,9 +41,9 @@ def test_a_job_that_was_sent_again_costs_both_of_its_orders(tmp_path: Path) -> N
     frame, _ = load_frame(tmp_path / "events.jsonl")
     told = frame.set_index("job_id")
     assert list(told.index) == ["once", "resent", "often", "unpriced"]
-    assert told["cost_usd"].tolist() == pytest.approx([0.05, 0.1, 0.2, np.nan], nan_ok=True)
-    assert told["earlier_attempts_usd"].tolist() == pytest.approx([np.nan, 0.05, 0.15, np.nan], nan_ok=True)
-    assert told["earlier_orders"].tolist() == [0, 1, 3, 1]
+    assert told["cost_usd"].tolist() == pytest.approx([0.05, 0.15, 0.2, np.nan], nan_ok=True)
+    assert told["earlier_attempts_usd"].tolist() == pytest.approx([np.nan, 0.1, 0.15, np.nan], nan_ok=True)
+    assert told["earlier_orders"].tolist() == [0, 2, 3, 1]
 
 
 def test_orders_that_were_refused_or_never_left_were_not_carried_out() -> None:

@@ -62,7 +62,10 @@ def _once(frame: pd.DataFrame) -> pd.DataFrame:
     doubled = frame["job_id"].duplicated(keep="last")
     if not doubled.any():
         return frame
-    kept, unseen = frame[~doubled].reset_index(drop=True), frame[doubled & (frame["outcome"] == "unknown")]
+    kept = frame[~doubled].reset_index(drop=True)
+    unseen = frame[doubled & frame["outcome"].isin(["unknown", "cancelled"])]
+    if unseen.empty:
+        return kept
     before = unseen.groupby("job_id", sort=False)
     usd = kept["job_id"].map(before["cost_usd"].agg(lambda costs: costs.sum(skipna=False)))
     again = usd.index[kept["job_id"].isin(unseen["job_id"])]

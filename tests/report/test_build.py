@@ -190,7 +190,7 @@ def test_a_record_that_is_silent_of_some_orphans_does_not_show_that_none_was_mad
 
 
 def test_a_false_timeout_rests_on_the_route_that_the_answer_names() -> None:
-    summary = summary_of(build_run.demo())
+    summary = summary_of(demo_run.demo())
     edge = next(one for one in summary.findings if one.verdict == "false_timeout")
     other = msgspec.structs.replace(edge, id="false_timeout@other", route="other", jobs=edge.jobs + 1)
     answer = msgspec.structs.replace(
