@@ -26,7 +26,11 @@ def endpoint_of(url: str) -> str:
     Raises:
         UsageProblem: it is no address.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its words may hold a password that was taken for a port
+        raise UsageProblem("--otlp: that is no address; write one like http://127.0.0.1:4318") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageProblem("--otlp: write the address of a collector, like http://127.0.0.1:4318")
     if parts.username or parts.password:
