@@ -1,9 +1,10 @@
 """Alerts as Alertmanager takes them: ``POST /api/v2/alerts``, a JSON list; anything that takes that list will do.
 
-https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml (postableAlerts). What fires is sent with every
-round, with an ``endsAt`` some rounds ahead, of the period or of the last round's length: Alertmanager takes an alert that
-nobody repeats for resolved, and a watch that died resolves by itself instead of firing for ever. The client is the standard library's: no redirect is followed,
-so that a token stays with the host it is for; nor does a proxy of the environment come between us and this machine.
+https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml (postableAlerts). What fires is sent with
+every round, with an ``endsAt`` some rounds ahead (of the period, or of the last round where that took longer):
+Alertmanager takes an alert that nobody repeats for resolved, and a watch that died resolves by itself instead of
+firing for ever. The client is the standard library's. No redirect is followed and no proxy is between us and this
+machine, so that a token stays with the host it is for.
 """
 
 from __future__ import annotations
