@@ -128,10 +128,12 @@ def command(
         going = rounds(
             do_round, root, every_s / scale, bounds, purse, round_usd, each_usd, last_s, clock, say, at_once=once
         )
+        why_failed: list[str | None] = []  # of each round; null for one that did not
         for found in going:
             if isinstance(found, Ended):
-                _finish(found, root)
+                _finish(found, root, why_failed)
                 return
+            why_failed.append(found.why if found.status == "failed" else None)
             if loaded.link_check and not loaded.simulated:  # our own embedded API is gone with its round, and its links
                 _look_at_links(desk, max(loaded.link_check) / scale, found.ended_s)
             standing = desk.take(row_of(found, plan, scale), found.run_dir)
@@ -154,11 +156,13 @@ def tell(standing: Standing, tellers: Tellers, *, quiet: bool, form: str) -> Non
         print(problem, file=sys.stderr, flush=True)
 
 
-def _finish(ended: Any, root: Path) -> None:
+def _finish(ended: Any, root: Path, why_failed: list[str | None]) -> None:
     if ended.by == "user":
         raise Interrupted(f"stopped by you; the history in {root} is kept, the same command goes on")
     if ended.by == "cap":
         print(f"stopped: {ended.message}", file=sys.stderr)
+    if why_failed and all(why_failed):  # cron looks at the exit code alone
+        raise HarnessError(f"no round was run: {why_failed[-1]}")
 
 
 def _look_at_links(desk: Desk, longest_s: float, now_s: float) -> None:
