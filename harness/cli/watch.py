@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.option("--history", type=click.Path(file_okay=False, path_type=Path), help="Where the history is kept.  "
               "[default: reports/watch-NAME]")  # fmt: skip
 @click.option("--rounds", "most", type=click.IntRange(1), help="Stop after so many rounds.")
-@click.option("--once", is_flag=True, help="One round now, whenever the last one was, and out: for cron.")
+@click.option("--once", is_flag=True, help="One round now, whenever the last one was, and out: for cron, "
+              "with --every saying how often.")  # fmt: skip
 @click.option("--usd-per-day", type=Number(min=0), help="No round beyond that on a day (UTC).")
 @click.option("--usd-total", type=Number(min=0), help="No round beyond that, over the whole history.")
 @confirm_options
@@ -124,7 +125,8 @@ def command(
             say(f"round {stray.round_id}: {stray.why}; what its journal holds is taken in")
             desk.take(row_of(stray, plan, scale), stray.run_dir)
             purse.pay(stray.began_s, stray.spent_usd)
-        last_s = max((one.began_s for one in desk.rounds()), default=None)
+        # A round that a clock set wrong put into the future says nothing of when the last one was.
+        last_s = max((one.began_s for one in desk.rounds() if one.began_s <= clock.now_s()), default=None)
         going = rounds(
             do_round, root, every_s / scale, bounds, purse, round_usd, each_usd, last_s, clock, say, at_once=once
         )

@@ -202,7 +202,10 @@ def test_rounds_of_an_embedded_api_and_of_a_real_route_are_no_one_history(tmp_pa
     played = msgspec.structs.replace(watch(), simulated=True)
     with Desk(tmp_path, played):
         pass
-    with pytest.raises(UsageProblem, match="embedded API.*Give another --history"), Desk(tmp_path, watch()):
+    with (
+        pytest.raises(UsageProblem, match="of an embedded API, and these would be of a real"),
+        Desk(tmp_path, watch()),
+    ):
         pass
     with Desk(tmp_path, played):
         pass
