@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,6 +21,17 @@ def main() -> None:
         _main()
     except KeyboardInterrupt:  # outside of click: while it was imported, or on the way out
         _interrupted()
+    finally:
+        _hand_over()
+
+
+def _hand_over() -> None:
+    """What is still to be written goes out now. Where nobody reads any more Python would say so, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):  # or closed, by whoever found out before us
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted() -> NoReturn:
