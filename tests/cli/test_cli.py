@@ -138,6 +138,21 @@ def test_a_reader_that_went_away_leaves_a_short_answer_its_exit_code_and_no_comp
     assert (process.returncode, said) == (0, "")
 
 
+@pytest.mark.parametrize(("verb", "written"), [("diagnose", "verdicts.jsonl"), ("report", "summary.json.tmp")])
+def test_a_run_beside_which_nothing_can_be_written_is_told_and_no_traceback(
+    harness: Any, demo: DemoRun, tmp_path: Path, verb: str, written: str
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("run.json", "events.jsonl"):
+        (run / name).write_bytes((demo.path / name).read_bytes())
+    (run / written).mkdir()  # root may write everywhere, but not into this
+    done = harness(verb, run)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"harness: {run / written}: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missed_objective_is_exit_code_3_and_the_report_is_written(harness: Any, demo: DemoRun) -> None:
     done = harness("report", demo.path, "--format", "json")
     states = {objective["text"]: objective["state"] for objective in json.loads(done.stdout)["objectives"]}
