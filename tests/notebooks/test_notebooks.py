@@ -20,7 +20,8 @@ import harness
 from harness.conditions import LayerCap, RouteConditions
 from harness.events import ApiError, JobEvent
 from tests.notebooks.execute import FOLDER, FOUND
-from tests.report.build_run import Run, conditions, cut_by_nginx, demo, job
+from tests.report.build_run import Run, conditions, cut_by_nginx, job
+from tests.report.demo_run import demo
 
 ROOT = FOLDER.parent
 SAMPLE = ROOT / "reports" / "sample"

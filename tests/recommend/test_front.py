@@ -14,7 +14,7 @@ from harness.recommend.model import FrontPoint, Recommendation
 from harness.report.jobs import join_verdicts
 from harness.report.pareto import drawable, pareto
 from harness.report.recommendation import recommendation
-from tests.report import build_run
+from tests.report import demo_run
 
 from .worlds import Shape, cell_of, recommended, tiers, world
 
@@ -70,7 +70,7 @@ def test_one_cell_that_serves_no_use_is_no_recommendation() -> None:
 
 
 def test_names_in_the_drawing_do_not_overlap_and_stay_inside() -> None:
-    found = recommended(build_run.demo(20))
+    found = recommended(demo_run.demo(20))
     for narrow, width in ((False, 760), (True, 360)):
         svg = pareto(found, "p", {"direct": 0, "edge": 1, "gateway": 2, "tier1": 3}, narrow=narrow)
         names = {point.short for point in found.front}

@@ -20,7 +20,7 @@ from harness.report import read_summary, write_report, write_summary
 from harness.report.build import summarize
 from harness.report.model import CellRow, ObjectiveResult, Summary
 
-from . import build_run
+from . import build_run, demo_run
 from .build_run import Run, cut_by_nginx, job, of_events
 
 GOLDEN = Path(__file__).parent / "golden" / "summary.json"
@@ -63,7 +63,7 @@ def test_a_small_run_gives_the_golden_summary(tmp_path: Path) -> None:
 
 
 def test_a_summary_survives_its_file(tmp_path: Path) -> None:
-    summary = summary_of(build_run.demo(2))
+    summary = summary_of(demo_run.demo(2))
     write_summary(tmp_path / "summary.json", summary)
     assert read_summary(tmp_path / "summary.json") == summary
 
@@ -76,7 +76,7 @@ def test_a_summary_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_order_of_events_does_not_matter() -> None:
-    run = build_run.demo(3)
+    run = demo_run.demo(3)
     shuffled = Run(run.conditions, random.Random(1).sample(run.events, len(run.events)), run.verdicts, run.diagnosis)
     assert summary_of(shuffled) == summary_of(run)
 
@@ -169,7 +169,7 @@ def test_retries_of_ours_and_of_a_gateway_are_apart() -> None:
 
 
 def test_the_typical_fate_of_a_route_is_drawn() -> None:
-    rows = summary_of(build_run.demo()).waterfalls
+    rows = summary_of(demo_run.demo()).waterfalls
     edge = {row.cut is not None: row for row in rows if row.route == "edge"}
     assert edge[False].shape == "medium"
     assert edge[True].shape == "high"
@@ -181,14 +181,14 @@ def test_the_typical_fate_of_a_route_is_drawn() -> None:
 
 
 def test_segments_lie_end_to_end() -> None:
-    for row in summary_of(build_run.demo(3)).waterfalls:
+    for row in summary_of(demo_run.demo(3)).waterfalls:
         assert row.segments[0].start_ms == 0
         for before, after in zip(row.segments, row.segments[1:], strict=False):
             assert after.start_ms == before.end_ms
 
 
 def test_curves_keep_routes_apart_and_mark_cuts() -> None:
-    panels = {panel.title: panel for panel in summary_of(build_run.demo()).curves}
+    panels = {panel.title: panel for panel in summary_of(demo_run.demo()).curves}
     assert list(panels) == ["low", "medium", "high", "high · stream · partials 2"]
     lines = {line.route: line for line in panels["high"].lines}
     assert (lines["edge"].open_ended, len(lines["edge"].cut_at_ms), lines["edge"].x_ms) == (True, 10, ())
@@ -202,7 +202,7 @@ def test_many_shapes_are_pooled_by_quality_and_that_is_said() -> None:
 
 
 def test_what_all_jobs_share_is_said_once() -> None:
-    assert summary_of(build_run.demo(2)).run.common == ("gpt-image-2", "1024×1024", "png", "medium prompt")
+    assert summary_of(demo_run.demo(2)).run.common == ("gpt-image-2", "1024×1024", "png", "medium prompt")
 
 
 def test_every_definition_is_there() -> None:

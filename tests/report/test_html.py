@@ -23,7 +23,7 @@ from harness.report import read_summary, write_report
 from harness.report.html import render
 from harness.report.text import render as render_text
 
-from . import build_run
+from . import build_run, demo_run
 from .build_run import Run, cut_by_nginx, job, of_events
 
 VOID = {"meta", "br", "link", "img", "hr", "input", "col"}
@@ -150,7 +150,7 @@ def hostile() -> Run:
 
 
 RUNS = {
-    "demo": build_run.demo,
+    "demo": demo_run.demo,
     "healthy": build_run.healthy,
     "all cut": all_cut,
     "all refused": failed,
@@ -193,7 +193,7 @@ def test_every_kind_of_run_gives_a_sound_page_that_fetches_nothing(name: str, tm
 
 
 def test_the_answer_the_decision_and_what_they_rest_on_come_first(tmp_path: Path) -> None:
-    _, page = page_of(build_run.demo(), tmp_path)
+    _, page = page_of(demo_run.demo(), tmp_path)
     words = page.words
     order = [
         "Simulated world, 50 times faster. All times below are world times",
@@ -210,7 +210,7 @@ def test_the_answer_the_decision_and_what_they_rest_on_come_first(tmp_path: Path
 
 
 def test_a_route_that_is_cut_shows_no_figure_it_cannot_know(tmp_path: Path) -> None:
-    text, page = page_of(build_run.demo(), tmp_path)
+    text, page = page_of(demo_run.demo(), tmp_path)
     assert "cut by nginx at 60.1\u00a0s; the backend finished later" in text
     assert "> 60.1 s not estimable 10 of 10 cut" in page.words
 
@@ -252,13 +252,13 @@ def test_no_events_are_no_zeros(tmp_path: Path) -> None:
 
 
 def test_definitions_are_linked_from_figures(tmp_path: Path) -> None:
-    _, page = page_of(build_run.demo(2), tmp_path)
+    _, page = page_of(demo_run.demo(2), tmp_path)
     targets = {target for target in page.all("href") if target.startswith("#def-")}
     assert {"#def-final_image_ms", "#def-first_byte_ms", "#def-server_ms", "#def-wait_ms", "#def-km"} <= targets
 
 
 def test_every_head_of_a_column_of_figures_leads_to_its_definition(tmp_path: Path) -> None:
-    for number, run in enumerate((build_run.demo(2), of_events(across_hours()))):
+    for number, run in enumerate((demo_run.demo(2), of_events(across_hours()))):
         text, _ = page_of(run, tmp_path / str(number))
         heads = re.findall(r'<th scope="col" class="num">(.*?)</th>', text)
         assert len(heads) > 10
@@ -266,13 +266,13 @@ def test_every_head_of_a_column_of_figures_leads_to_its_definition(tmp_path: Pat
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
-    first, second = (write_report(build_run.demo(3).write(tmp_path / name)) for name in "ab")
+    first, second = (write_report(demo_run.demo(3).write(tmp_path / name)) for name in "ab")
     assert first.summary.read_bytes() == second.summary.read_bytes()
     assert first.html.read_bytes() == second.html.read_bytes()
 
 
 def test_the_page_is_rendered_from_the_summary_alone(tmp_path: Path) -> None:
-    paths = write_report(build_run.demo(2).write(tmp_path / "run"))
+    paths = write_report(demo_run.demo(2).write(tmp_path / "run"))
     moved = paths.summary.rename(tmp_path / "elsewhere.json")
     assert render(read_summary(moved)) == paths.html.read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ from harness.report import html
 from harness.report.model import HypothesisResult
 from harness.report.text import render
 
-from . import build_run
+from . import build_run, demo_run
 from .build_run import job, of_events
 from .test_build import cuts, refused, summary_of
 
@@ -144,7 +144,7 @@ def test_the_text_says_claims_in_words_with_interval_and_n() -> None:
 
 
 def test_the_page_says_claims_in_words_and_links_contradictions() -> None:
-    page = html.render(summary_of(build_run.demo()))
+    page = html.render(summary_of(demo_run.demo()))
     section = page.partition('<section id="hypotheses"')[2].partition("</section>")[0]
     assert "Of 5 claims that a run can test: 2 supported, 1 refuted, 2 not shown." in section
     assert '<a href="#claim-medium-20-to-40">medium 20 to 40</a>' in section

@@ -12,7 +12,7 @@ from harness.report.maps_model import HEAT_LEVELS
 from harness.report.text import render
 from harness.report.view import tiers_sentence
 
-from . import build_run
+from . import build_run, demo_run
 from .build_run import cut_by_nginx, job, of_events
 from .test_build import summary_of
 from .test_html import across_hours
@@ -64,7 +64,7 @@ def test_each_route_and_format_has_its_map_on_one_scale() -> None:
 
 
 def test_where_one_of_them_varies_routes_are_the_rows_and_a_single_row_is_no_map() -> None:
-    heat = summary_of(build_run.demo(3)).heat
+    heat = summary_of(demo_run.demo(3)).heat
     assert heat is not None
     assert (heat.row_axis, heat.column_axis) == ("route", "quality")
     assert heat.maps[0].columns == ("low", "medium", "high")
@@ -131,7 +131,7 @@ def test_a_run_without_a_fault_says_in_its_second_line_what_the_tiers_took_and_c
 
 
 def test_a_run_with_a_fault_or_without_a_median_has_no_such_line() -> None:
-    assert tiers_sentence(summary_of(build_run.demo(2))) == ""
+    assert tiers_sentence(summary_of(demo_run.demo(2))) == ""
     assert tiers_sentence(summary_of(of_events([]))) == ""
 
 

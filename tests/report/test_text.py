@@ -9,7 +9,7 @@ import pytest
 
 from harness.report.text import render
 
-from . import build_run
+from . import build_run, demo_run
 from .build_run import Run, job, of_events
 from .test_build import summary_of
 from .test_html import RUNS
@@ -25,7 +25,7 @@ def test_every_kind_of_run_has_a_text(name: str) -> None:
 
 
 def test_the_text_opens_with_the_answer_and_the_decision() -> None:
-    lines = [line for line in render(summary_of(build_run.demo())).splitlines() if line]
+    lines = [line for line in render(summary_of(demo_run.demo())).splitlines() if line]
     assert lines[0].startswith("# False timeout: nginx")
     assert lines[1] == "> Simulated world, 50 times faster; all times below are world times."
     assert lines[3].startswith("**Decision:** Raise proxy_read_timeout")
