@@ -68,7 +68,7 @@ def command(
     trial ends with its first refusal, nothing is retried, and between trials it waits until the limit's minute is over.
     Every request is journalled like a run's: `harness report` reads the directory. Says first what it may cost.
 
-    Exit code 4: its budget or the breaker stopped the search before its end, or the route failed in other ways. 130: you.
+    Exit code 4: its budget or the breaker stopped the search, or the route failed in other ways. 130: you stopped it.
     """
     from harness.plan import make_plan
     from harness.run.session import Options
