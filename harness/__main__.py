@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 
+# A run on a share that is only read, or of another user: what a verb was given, and no failure of ours.
+NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
+
+
 def main() -> None:
     """Run the command line; every error of ours becomes a message and its exit code."""
     sys.unraisablehook = _not_lost
@@ -19,6 +25,17 @@ def main() -> None:
         _main()
     except KeyboardInterrupt:  # outside of click: while it was imported, or on the way out
         _interrupted()
+    finally:
+        _hand_over()
+
+
+def _hand_over() -> None:
+    """What is still to be written goes out now. Where nobody reads any more Python would say so, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):  # or closed, by whoever found out before us
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted() -> NoReturn:
@@ -70,9 +87,14 @@ def _main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        if where and error.errno in NO_RIGHT:
+            print(
+                f"harness: {where}{error.strerror}; copy it to a place of your own, or ask who owns it", file=sys.stderr
+            )
+            sys.exit(2)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        where = f"{error.filename}: " if error.filename else ""
         print(f"harness: {where}no room to write ({error.strerror}); free some space and try again", file=sys.stderr)
         sys.exit(1)
 

@@ -19,6 +19,9 @@ from harness.events import Usage
 PRICES_FILE = Path(__file__).parent / "data" / "prices.yaml"
 QUALITIES = ("low", "medium", "high")
 
+# Statuses with which the API refuses before it does any work: nothing is generated, so nothing is billed.
+REFUSED = frozenset({301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 413, 415, 422, 429})
+
 # The dearest legal size of gpt-image-2: tokens grow with the short edge, so it is the largest square.
 DEAREST_SIZE = (2880, 2880)
 

@@ -24,6 +24,35 @@ def an_attempt(number: int = 1, **changes: object) -> Attempt:
     return msgspec.structs.replace(base, **changes)
 
 
+def test_a_job_that_was_sent_again_costs_both_of_its_orders(tmp_path: Path) -> None:
+    """The budget counts what nobody saw the answer of, and so does every figure that is read later."""
+    seen = an_attempt(http_status=None, ended="unseen")
+    again = {"cost_usd": 0.05, "earlier_attempts_usd": None}
+    died = {"outcome": "unknown", "cost_basis": "maybe_billed", "attempts": (seen,), "cost_usd": 0.05}
+    events = [
+        an_event(job_id="once", **again),
+        an_event(job_id="resent", **died),
+        an_event(job_id="resent", **{**died, "outcome": "cancelled", "attempts": (an_attempt(ended="cancelled"),)}),
+        an_event(job_id="often", **{**died, "cost_usd": 0.15, "earlier_attempts_usd": 0.1, "retry_count": 3}),
+        an_event(job_id="unpriced", **{**died, "cost_usd": None}),
+        *(an_event(job_id=job, attempts=(an_attempt(),), **again) for job in ("resent", "often", "unpriced")),
+    ]
+    (tmp_path / "events.jsonl").write_bytes(b"".join(to_line(event) for event in events))
+    frame, _ = load_frame(tmp_path / "events.jsonl")
+    told = frame.set_index("job_id")
+    assert list(told.index) == ["once", "resent", "often", "unpriced"]
+    assert told["cost_usd"].tolist() == pytest.approx([0.05, 0.15, 0.2, np.nan], nan_ok=True)
+    assert told["earlier_attempts_usd"].tolist() == pytest.approx([np.nan, 0.1, 0.15, np.nan], nan_ok=True)
+    assert told["earlier_orders"].tolist() == [0, 2, 3, 1]
+
+
+def test_orders_that_were_refused_or_never_left_were_not_carried_out() -> None:
+    earlier = [an_attempt(ended="connect_failed", http_status=None), an_attempt(http_status=429), an_attempt()]
+    tries = (*earlier, an_attempt(http_status=None, ended="local_cap"), an_attempt(http_status=503), an_attempt())
+    frame = frame_of([an_event(attempts=tries), an_event(job_id="j2", attempts=(an_attempt(http_status=503),))])
+    assert frame["earlier_orders"].tolist() == [3, 0]
+
+
 def an_event(**changes: object) -> JobEvent:
     base = JobEvent(
         run_id="r",

@@ -91,7 +91,8 @@ def command(
         for line in [*(told(intake) if intake is not None else ()), *lines(diagnosis)]:
             print(line)
     if not diagnosis.conclusive:
-        raise Inconclusive("inconclusive: most jobs end in a way that this evidence does not explain")
+        why = "most jobs end in a way that this evidence does not explain" if diagnosis.counts else "there is no job"
+        raise Inconclusive(f"inconclusive: {why}")
 
 
 def _routes(scenario: Path | None, route: str | None) -> tuple[RouteConditions, ...]:

@@ -11,7 +11,7 @@ import click
 
 from harness.cli.common import emit_json, format_option, load, scenario_argument, time_scale_option
 from harness.cli.confirm import confirm, confirm_options, usd_option, with_usd
-from harness.errors import Inconclusive, UsageProblem
+from harness.errors import Inconclusive, Interrupted, UsageProblem
 
 if TYPE_CHECKING:
     from harness.scenario import Scenario
@@ -68,7 +68,7 @@ def command(
     trial ends with its first refusal, nothing is retried, and between trials it waits until the limit's minute is over.
     Every request is journalled like a run's: `harness report` reads the directory. Says first what it may cost.
 
-    Exit code 4: the search was stopped before its end, or the route failed in other ways.
+    Exit code 4: its budget or the breaker stopped the search, or the route failed in other ways. 130: you stopped it.
     """
     from harness.plan import make_plan
     from harness.run.session import Options
@@ -125,6 +125,8 @@ def command(
                 f"the sweep was stopped by failures other than 429 (`harness diagnose {run_dir}` says which); mend the "
                 "route or the shape, and sweep anew"
             )
+        if record.stopped_by == "user":
+            raise Interrupted(f"stopped by you; run again with --out {run_dir} to go on")
         more = " and a larger --usd" if record.stopped_by == "budget" else ""
         raise Inconclusive(
             f"the sweep was stopped by {record.stopped_by}; run again with --out {run_dir}{more} to go on"

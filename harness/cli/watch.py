@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.option("--history", type=click.Path(file_okay=False, path_type=Path), help="Where the history is kept.  "
               "[default: reports/watch-NAME]")  # fmt: skip
 @click.option("--rounds", "most", type=click.IntRange(1), help="Stop after so many rounds.")
-@click.option("--once", is_flag=True, help="One round now, whenever the last one was, and out: for cron.")
+@click.option("--once", is_flag=True, help="One round now, whenever the last one was, and out: for cron, "
+              "with --every saying how often.")  # fmt: skip
 @click.option("--usd-per-day", type=Number(min=0), help="No round beyond that on a day (UTC).")
 @click.option("--usd-total", type=Number(min=0), help="No round beyond that, over the whole history.")
 @confirm_options
@@ -124,14 +125,17 @@ def command(
             say(f"round {stray.round_id}: {stray.why}; what its journal holds is taken in")
             desk.take(row_of(stray, plan, scale), stray.run_dir)
             purse.pay(stray.began_s, stray.spent_usd)
-        last_s = max((one.began_s for one in desk.rounds()), default=None)
+        # A round that a clock set wrong put into the future says nothing of when the last one was.
+        last_s = max((one.began_s for one in desk.rounds() if one.began_s <= clock.now_s()), default=None)
         going = rounds(
             do_round, root, every_s / scale, bounds, purse, round_usd, each_usd, last_s, clock, say, at_once=once
         )
+        why_failed: list[str | None] = []  # of each round; null for one that did not
         for found in going:
             if isinstance(found, Ended):
-                _finish(found, root)
+                _finish(found, root, why_failed)
                 return
+            why_failed.append(found.why if found.status == "failed" else None)
             if loaded.link_check and not loaded.simulated:  # our own embedded API is gone with its round, and its links
                 _look_at_links(desk, max(loaded.link_check) / scale, found.ended_s)
             standing = desk.take(row_of(found, plan, scale), found.run_dir)
@@ -154,11 +158,13 @@ def tell(standing: Standing, tellers: Tellers, *, quiet: bool, form: str) -> Non
         print(problem, file=sys.stderr, flush=True)
 
 
-def _finish(ended: Any, root: Path) -> None:
+def _finish(ended: Any, root: Path, why_failed: list[str | None]) -> None:
     if ended.by == "user":
         raise Interrupted(f"stopped by you; the history in {root} is kept, the same command goes on")
     if ended.by == "cap":
         print(f"stopped: {ended.message}", file=sys.stderr)
+    if why_failed and all(why_failed):  # cron looks at the exit code alone
+        raise HarnessError(f"no round was run: {why_failed[-1]}")
 
 
 def _look_at_links(desk: Desk, longest_s: float, now_s: float) -> None:

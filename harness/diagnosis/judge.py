@@ -29,6 +29,7 @@ from harness.diagnosis.headline import answer, headline
 from harness.diagnosis.model import Diagnosis, EvidenceRow, Finding, Grade, JobVerdict, write_diagnosis
 from harness.diagnosis.registry import AUDITS
 from harness.diagnosis.verdicts import COLUMNS, EXPLAIN_ALL, Verdicts, as_table
+from harness.errors import UsageProblem
 from harness.frame import load_frame
 from harness.ingest.backend import BackendLog, read_backend_log
 
@@ -79,6 +80,11 @@ def diagnose_events(
         shutil.copyfileobj(lines, copy)
         copy.flush()
         jobs, bad_lines = load_frame(Path(copy.name))
+    if bad_lines and not len(jobs):
+        raise UsageProblem(
+            "standard input: no line of it is an event of ours; of a log say with --log-format what it is, or give "
+            "its file"
+        )
     backend = read_backend_log(backend_log) if backend_log is not None else None
     catalog = load_catalog(tuple(layers))
     return judge(jobs, bare_conditions(jobs), backend, unreadable_lines=len(bad_lines), catalog=catalog)

@@ -133,10 +133,10 @@ class PolicyRun:
         """The user's Ctrl-C: once, nobody new begins; twice, whoever waits is dropped."""
         if not self._stop.is_set():
             self.stopped = ("user", "stopped by you")
+            self._stop.set()  # before it is said: the terminal may be gone
             self._office.progress.say(
                 f"stopping: {len(self._users)} jobs under way are waited for; interrupt again to drop them"
             )
-            self._stop.set()
             return
         for user in self._users:
             user.cancel()

@@ -35,6 +35,10 @@ from harness.wire.clock import WorldClock
 AFTERWARDS_S = 86_400.0
 
 
+# A terminal that is closed is one of them: the route must not stay broken behind it.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line decides about a drill."""
@@ -141,11 +145,11 @@ def _one_policy(
                 await warm_up(setting, [job.cell for job in one.jobs])
                 gc.collect()  # imports and models are not garbage: as in a run
                 gc.freeze()
-                for signum in (signal.SIGINT, signal.SIGTERM):
+                for signum in STOPPING:
                     loop.add_signal_handler(signum, run.interrupt)
                 await run.run(entries)
             finally:
-                for signum in (signal.SIGINT, signal.SIGTERM):
+                for signum in STOPPING:
                     loop.remove_signal_handler(signum)
                 await close_lanes(setting)
             return run

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import IO, Protocol
 
 from harness.errors import HarnessError, UsageProblem
 
@@ -71,18 +74,23 @@ class Commands:
         await self._run("--mend", self.mending)
 
     async def _run(self, option: str, words: Sequence[str]) -> None:
+        # Not a pipe: a server that the command starts keeps that open, and its end never comes.
+        with _file() as output:
+            await self._end_of(option, words, output)
+
+    async def _end_of(self, option: str, words: Sequence[str], output: IO[bytes]) -> None:
         try:
             process = await asyncio.create_subprocess_exec(
                 *words,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the drill, which still has to mend
             )
         except OSError as error:
             raise SwitchFailed(f"{option}: {words[0]} cannot be run ({error.strerror or error})") from None
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), self.limit_s)
+            await asyncio.wait_for(process.wait(), self.limit_s)
         except BaseException as error:
             process.kill()
             await process.wait()
@@ -92,8 +100,16 @@ class Commands:
                 ) from None
             raise
         if process.returncode != 0:
-            said = output.decode("utf-8", errors="replace").strip()[-SHOWN_CHARS:]
+            output.seek(0)
+            said = output.read().decode("utf-8", errors="replace").strip()[-SHOWN_CHARS:]
             raise SwitchFailed(f"{option}: {words[0]} ended with exit code {process.returncode}: {said or 'no output'}")
+
+
+def _file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:  # a disk that takes nothing: what a command says is worth less than that it runs
+        return Path(os.devnull).open("w+b")
 
 
 @dataclass(frozen=True)

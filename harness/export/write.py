@@ -46,11 +46,17 @@ def export(run: Path, form: str, out: Path | None = None) -> Exported:
         with tempfile.TemporaryDirectory(prefix=".harness-", dir=place) as scratch:
             fresh = Path(scratch) / f"export{SUFFIXES[form]}"
             jobs, bad = _write(journal, form, fresh)
+            if bad and not jobs:
+                raise UsageProblem(
+                    f"{journal}: no line of it is an event; give the folder of a run, or its {EVENTS_FILE}"
+                )
             if to_stdout:
                 with fresh.open("rb") as whole:
                     shutil.copyfileobj(whole, sys.stdout.buffer)
             else:
                 fresh.replace(target)
+    except BrokenPipeError:
+        raise  # the reader of our standard output went away: that is its right
     except OSError as error:
         raise UsageProblem(f"{target}: cannot be written ({error.strerror or type(error).__name__})") from None
     return Exported(None if to_stdout else target, jobs, bad)

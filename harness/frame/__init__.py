@@ -51,11 +51,29 @@ def load_frame(
             frame = scan(path, without=UNREAD - also if lean else frozenset())
         except NotAllEvents:
             frame = _without_bad_lines(path, bad)
-        # A job that was sent again on request has two events; the later one is its outcome.
-        doubled = frame["job_id"].duplicated(keep="last")
-        return (frame[~doubled].reset_index(drop=True) if doubled.any() else frame), bad
+        return _once(frame), bad
     except OSError as error:
         raise UsageProblem(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def _once(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a job. One that was sent again on request has two events: the later one is its outcome, and what nobody saw
+    of the earlier one may have been billed as well."""
+    doubled = frame["job_id"].duplicated(keep="last")
+    if not doubled.any():
+        return frame
+    kept = frame[~doubled].reset_index(drop=True)
+    unseen = frame[doubled & frame["outcome"].isin(["unknown", "cancelled"])]
+    if unseen.empty:
+        return kept
+    before = unseen.groupby("job_id", sort=False)
+    usd = kept["job_id"].map(before["cost_usd"].agg(lambda costs: costs.sum(skipna=False)))
+    again = usd.index[kept["job_id"].isin(unseen["job_id"])]
+    kept.loc[again, "cost_usd"] += usd[again]
+    kept.loc[again, "earlier_attempts_usd"] = kept.loc[again, "earlier_attempts_usd"].fillna(0.0) + usd[again]
+    orders = kept["job_id"].map(before["earlier_orders"].sum() + before.size())
+    kept.loc[again, "earlier_orders"] += orders[again].astype("int64")
+    return kept
 
 
 def frame_of(events: Iterable[JobEvent]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import inspect
 
 from harness.events import JobEvent, Marks
+from harness.prices import REFUSED
 
 LEFT_OUT: dict[str, str] = {
     "prompt_text": "a prompt has no business in figures",
@@ -122,6 +123,16 @@ RATE_LIMITED = (
 """How many attempts of a job met a rate limit."""
 
 
+# Orders before the last attempt that may have been billed: each reached somebody who did not refuse it before any work.
+# Of a job whose run died nothing is kept but the sum, and its orders are of one price. DuckDB's slices hold their end.
+_EARLIER_ORDERS = (
+    "CASE WHEN len(attempts) > 1 THEN len([one FOR one IN attempts[:-2] IF one.ended <> 'connect_failed' "
+    f"AND coalesce(one.http_status NOT IN ({', '.join(map(str, sorted(REFUSED)))}), true)]) "
+    "WHEN outcome = 'unknown' AND earlier_attempts_usd > 0 AND cost_usd > earlier_attempts_usd "
+    "THEN round(earlier_attempts_usd / (cost_usd - earlier_attempts_usd)) ELSE 0 END"
+)
+
+
 def _single(list_: str, one: str, many: str) -> str:
     """Lists nearly always hold one thing, and going through them is what takes time."""
     return f"CASE WHEN len({list_}) = 1 THEN {one} WHEN len({list_}) > 1 THEN {many} END"
@@ -161,6 +172,7 @@ def _derived() -> tuple[Column, ...]:
         Column("moderation_stage", "word", "last.error.moderation_stage"),
         Column("attempt_count", "whole", "coalesce(len(attempts), 0)"),
         Column("rate_limited_attempts", "whole", "rate_limited"),
+        Column("earlier_orders", "whole", _EARLIER_ORDERS),
         Column("attempt_statuses", "word",
                _single("attempts", "coalesce(last.http_status::INT::VARCHAR, '-')",
                        "array_to_string([coalesce(one.http_status::INT::VARCHAR, '-') FOR one IN attempts], ' ')")),

@@ -79,6 +79,13 @@ class Desk:
                     f"{self.root}: holds the history of {before.scenario}, not of {mine.scenario}; "
                     "give another --history"
                 )
+            if before.simulated != mine.simulated:
+                kinds = ("an embedded API", "a real route")
+                held, now = kinds if before.simulated else kinds[::-1]
+                raise UsageProblem(
+                    f"{self.root}: holds rounds of {held}, and these would be of {now}; times and money of the two "
+                    "make no one history. Give another --history"
+                )
             versions = before.versions
             self.changed_scenario = before.scenario_sha256 != mine.scenario_sha256
             mine = msgspec.structs.replace(mine, began_at=before.began_at)

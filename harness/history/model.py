@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from harness.conditions import Objective
-from harness.errors import UsageProblem
+from harness.errors import HarnessError, UsageProblem
 from harness.estimate import Estimate
 
 WATCH_FILE = "watch.json"
@@ -149,10 +149,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_json(path: Path, value: object) -> None:
-    """Whole or not at all."""
+    """Whole or not at all.
+
+    Raises:
+        HarnessError: the disk does not take it.
+    """
     fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+        fresh.replace(path)
+    except OSError as error:
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); make room or a right to write there, and start again: the "
+            "history is kept"
+        ) from None
 
 
 def read_watch(history: Path) -> WatchConditions:

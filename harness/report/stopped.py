@@ -45,6 +45,10 @@ def saved_sentence(found: Stopped, run: RunPart) -> str:
     """How much was left out, and what that saved."""
     if not found.cells and run.partial:
         return "No cell had told enough as far as the run went."
+    if not found.cells and run.load_result is not None and run.load_result.dropped:
+        return (
+            "No cell had told enough before its first dropped job, after which it is watched no further, or its last."
+        )
     if not found.cells:
         return "No cell had told enough before its last block, so every planned job was sent."
     saved = ""

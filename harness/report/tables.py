@@ -31,9 +31,9 @@ from harness.stats import quantile
 _WIRE_WORD = re.compile(r"[^A-Za-z0-9_.:\-]")
 _NOTHING = Estimate(value=None)
 _CELL_COLUMNS = (
-    "cell", "route", "outcome", "http_status", "stream", "image_count", "cost_usd", "cost_basis", "final_image_ms",
-    "first_byte_ms", "first_partial_image_ms", "server_ms", "verdict_censored_at_ms", "response_ms",
-    "scheduled_at_ms",
+    "cell", "route", "outcome", "http_status", "stream", "image_count", "cost_usd", "cost_basis",
+    "earlier_attempts_usd", "final_image_ms", "first_byte_ms", "first_partial_image_ms", "server_ms",
+    "verdict_censored_at_ms", "response_ms", "scheduled_at_ms",
 )  # fmt: skip
 _RETRY_COLUMNS = (
     "rate_limited_attempts", "gateway_retries", "retry_reason", "attempt_count", "retry_count", "http_status",
@@ -253,17 +253,23 @@ def retries(frame: pd.DataFrame, shapes: Shapes) -> tuple[RetryRow, ...]:
 
 
 def _cost(jobs: pd.DataFrame) -> tuple[float | None, dict[str, float]]:
-    """What these jobs cost, and the same by how it is known. Null when no job has a price."""
-    costs = numbers(jobs, "cost_usd")
+    """What these jobs cost, and the same by how it is known. Null when no job has a price.
+
+    The basis of a job is that of its last attempt; what earlier ones may have cost is maybe billed in any case.
+    """
+    costs, earlier = numbers(jobs, "cost_usd"), np.nan_to_num(numbers(jobs, "earlier_attempts_usd"))
     known = ~np.isnan(costs)
     if not known.any():
         return None, {}
     codes, bases = pd.factorize(jobs["cost_basis"])
-    by_basis = {
-        str(basis): round(math.fsum(costs[known & (codes == code)].tolist()), 6)
+    parts = {
+        str(basis): (costs - earlier)[known & (codes == code)].tolist()
         for code, basis in enumerate(bases)
         if (known & (codes == code)).any()
     }
+    if again := earlier[known & (earlier > 0)].tolist():
+        parts["maybe_billed"] = [*parts.get("maybe_billed", []), *again]
+    by_basis = {basis: round(math.fsum(part), 6) for basis, part in parts.items()}
     return round(math.fsum(costs[known].tolist()), 6), dict(sorted(by_basis.items()))
 
 

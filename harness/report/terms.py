@@ -40,7 +40,7 @@ TERMS: tuple[Term, ...] = (
     Term("finished", "Finished behind it", "Of the jobs that were cut, those whose image was made all the same, by the "
          "backend’s own record. A dash: there is no such record."),
     Term("unreceived", "Paid and not received", "Generations that may have been made and billed without anybody "
-         "getting them. Made for certain: the backend’s own record says so; a dash: there is no such record. Prices "
+         "getting them. Made for certain: the backend’s own record says so; a dash: it does not say. Prices "
          "are list prices."),
     Term("grade", "Evidence", "Proven: a record from behind the cut shows it. Attributed: an answer or a header names "
          "the layer. Inferred: nobody signed, but "

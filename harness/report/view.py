@@ -38,12 +38,18 @@ def decision_facts(decision: Decision) -> list[str]:
 
 
 def rests_on(summary: Summary) -> Finding | None:
-    """The finding that carries the headline: the one with most jobs among those that hold and bear its name."""
+    """The finding that carries the headline: the one with most jobs among those that hold and bear its name.
+
+    False timeouts are named by the cap that cut most jobs, which is not always on the route that lost most.
+    """
     carrying = [
         finding
         for finding in summary.findings
         if finding.state == "holds" and finding.verdict == summary.answer.headline and finding.evidence
     ]
+    if summary.answer.headline == "false_timeout":
+        named = summary.answer.decision.route
+        carrying = [finding for finding in carrying if finding.route == named] or carrying
     return max(carrying, key=lambda finding: finding.jobs, default=None)
 
 

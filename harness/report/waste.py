@@ -50,7 +50,7 @@ def waste(frame: pd.DataFrame, shapes: Shapes) -> tuple[WasteRow, ...]:
                 WasteRow(
                     route=route,
                     kind="duplicate",
-                    generations=int(numbers(frame, "retry_count")[twice].sum()),
+                    generations=int(numbers(frame, "earlier_orders")[twice].sum()),
                     proven=None,
                     usd=_sum(again[twice]),
                 )
@@ -62,8 +62,10 @@ def waste(frame: pd.DataFrame, shapes: Shapes) -> tuple[WasteRow, ...]:
 
 
 def _proven(frame: pd.DataFrame, jobs: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int | None:
+    """How many the record shows to be made. None of them is a count only where it speaks of each."""
     known = frame.loc[jobs, "verdict_backend_finished"].dropna()
-    return int(known.astype(bool).sum()) if len(known) else None
+    made = int(known.astype(bool).sum())
+    return made if made or len(known) == int(jobs.sum()) else None
 
 
 def _sum(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float | None:

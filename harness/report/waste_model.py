@@ -11,5 +11,5 @@ class WasteRow(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     kind: str  # orphan, duplicate, unseen, gateway_retry
     generations: int  # that may have been made
-    proven: int | None  # of them made for certain, by the backend's own record; null where it is silent
+    proven: int | None  # of them at least made for certain, by the backend's own record; null where it is silent
     usd: float | None  # at list price; null where a price is not known

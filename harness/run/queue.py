@@ -44,6 +44,7 @@ class Queue:
     breakers: Mapping[str, Breaker]
     needless: Callable[[Job], bool]  # the job's cell has told enough
     left_out: int = 0
+    _dropped: set[str] = field(default_factory=set)
     _wanted_s: dict[str, float] = field(default_factory=dict)
     _closed: dict[str, list[Job]] = field(default_factory=dict)
 
@@ -79,7 +80,14 @@ class Queue:
 
     def drop(self) -> Job | None:
         """Take the next job away without sending it."""
-        return self._first(lambda _: True)
+        job = self._first(lambda _: True)
+        if job is not None:
+            self._dropped.add(job.job_id)
+        return job
+
+    def passed_over(self) -> frozenset[str]:
+        """The jobs that did not go out, and would have: those that were dropped, and those of a closed route."""
+        return frozenset(self._dropped).union(job.job_id for jobs in self._closed.values() for job in jobs)
 
     def _first(self, accept: Callable[[Job], bool]) -> Job | None:
         over: list[str] = []

@@ -12,7 +12,7 @@ import msgspec
 from harness.events import Attempt, CostBasis, Ended, ImageCheck, JobEvent, Marks, Outcome
 from harness.metrics import job_clocks, phase_reached
 from harness.plan import Job
-from harness.prices import usage_usd
+from harness.prices import REFUSED, usage_usd
 from harness.run.attempt import Exchange
 from harness.wire.clock import WorldClock
 
@@ -20,9 +20,6 @@ from harness.wire.clock import WorldClock
 TIMEOUT_LAYERS = {"abort": "browser.abort", "poll": "client.poll"}
 
 LONGEST_INPUT_CHECK_MS = 10_000.0
-
-# Statuses with which the API refuses before it does any work: nothing is generated, so nothing is billed.
-REFUSED = frozenset({301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 413, 415, 422, 429})
 
 
 @dataclass(frozen=True)
@@ -62,9 +59,7 @@ def make_event(
     cost_usd, basis = cost_of(facts, final, outcome, last.http_status, took_ms)
     if last.cache_hit:
         cost_usd, basis = 0.0, "not_billed"
-    earlier_usd = _earlier_usd(facts, exchanges[:-1], attempts[:-1])
-    if earlier_usd is not None:
-        cost_usd = earlier_usd + (cost_usd or 0.0)
+    cost_usd, earlier_usd = cost_of_all(_earlier_usd(facts, exchanges[:-1], attempts[:-1]), cost_usd)
     clocks: dict[str, Any] = {**job_clocks(attempts, scheduled_at_ms)}
     told = [*answer.notes, *notes]
     if final.images and len(final.images) != facts.job.cell.n:
@@ -106,8 +101,8 @@ def make_event(
     )
 
 
-def _earlier_usd(facts: JobFacts, exchanges: Sequence[Exchange], attempts: Sequence[Attempt]) -> float | None:
-    """What attempts before the last one may have been billed; null when there were none.
+def _earlier_usd(facts: JobFacts, exchanges: Sequence[Exchange], attempts: Sequence[Attempt]) -> list[float | None]:
+    """What each attempt before the last one may have been billed.
 
     A retry orders the image a second time: where the first order may have been carried out, both may be billed.
     """
@@ -115,8 +110,18 @@ def _earlier_usd(facts: JobFacts, exchanges: Sequence[Exchange], attempts: Seque
     for exchange, attempt in zip(exchanges, attempts, strict=True):
         outcome = outcome_of(exchange, attempt.ended, facts.job.cell.n)
         took_ms = attempt.marks.ended_at_ms - attempt.marks.started_at_ms
-        costs.append(cost_of(facts, exchange, outcome, attempt.http_status, took_ms)[0] or 0.0)
-    return math.fsum(costs) if costs else None
+        costs.append(cost_of(facts, exchange, outcome, attempt.http_status, took_ms)[0])
+    return costs
+
+
+def cost_of_all(earlier_usd: Sequence[float | None], last_usd: float | None) -> tuple[float | None, float | None]:
+    """What all attempts cost, and those before the last one of it; null when there were none. A price that nobody knows
+    is not 0: with it the sum is not known either."""
+    if not earlier_usd:
+        return last_usd, None
+    known = [usd for usd in earlier_usd if usd is not None]
+    before = math.fsum(known) if len(known) == len(earlier_usd) else None
+    return (None if before is None or last_usd is None else before + last_usd), before
 
 
 def unknown_event(facts: JobFacts, clock: WorldClock, client_request_id: str) -> JobEvent:

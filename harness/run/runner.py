@@ -38,6 +38,7 @@ class Ending:
     message: str | None = None
     load: LoadResult = field(default_factory=LoadResult)
     closed_routes: tuple[ClosedRoute, ...] = ()
+    passed_over: frozenset[str] = frozenset()  # jobs that were dropped, or of a closed route
 
 
 class Runner:
@@ -94,6 +95,7 @@ class Runner:
             raise self._failure
         self._ending.load = self._pacing.result()
         self._ending.closed_routes = queue.closed()
+        self._ending.passed_over = queue.passed_over()
         if self._ending.stopped_by is None and any(route.jobs_not_sent for route in self._ending.closed_routes):
             self._ending.stopped_by = "breaker"
             self._ending.message = "; ".join(f"route {one.route}: {one.why}" for one in self._ending.closed_routes)

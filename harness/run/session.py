@@ -138,7 +138,7 @@ def run_scenario(
             finished_at=_now(),
             load_result=ending.load,
             closed_routes=ending.closed_routes,
-            stopped_cells=() if stopper is None else stopper.stopped(journal.ever_sent),
+            stopped_cells=() if stopper is None else stopper.stopped(journal.ever_sent, ending.passed_over),
         )
         write_conditions(run_dir, conditions)
         if ending.stopped_by == "disk":

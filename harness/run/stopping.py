@@ -10,7 +10,7 @@ what was known of it, and nothing that was decided is undone by that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.conditions import EarlyStop, StopDecision, StoppedCell
@@ -75,22 +75,26 @@ class Stopper:
         for event in {event.job_id: event for event in events}.values():
             self.tell(event)
 
-    def stopped(self, sent: Iterable[str]) -> tuple[StoppedCell, ...]:
-        """The cells that were left before their end, given the ids of all jobs that were ever sent."""
+    def stopped(self, sent: Iterable[str], passed_over: Collection[str] = ()) -> tuple[StoppedCell, ...]:
+        """The cells that were left before their end, given the ids of all jobs that were ever sent.
+
+        What was `passed_over` for another reason was saved by no rule, and is counted elsewhere.
+        """
         gone = set(sent)
         found: list[StoppedCell] = []
         by_cell: dict[str, list[Job]] = {}
         for job in self._jobs:
             by_cell.setdefault(job.cell.id, []).append(job)
         for cell, jobs in by_cell.items():
-            left = [job.estimate_usd for job in jobs if job.job_id not in gone]
+            unsent = [job for job in jobs if job.job_id not in gone]
+            left = [job.estimate_usd for job in unsent if job.job_id not in passed_over]
             if not left or not self.settled(cell):
                 continue
             known = [usd for usd in left if usd is not None]
             found.append(
                 StoppedCell(
                     cell=cell,
-                    jobs_sent=len(jobs) - len(left),
+                    jobs_sent=len(jobs) - len(unsent),
                     jobs_not_sent=len(left),
                     usd_not_spent=round(math.fsum(known), 6) if len(known) == len(left) else None,
                     decisions=tuple(one.decision for one in self._of_cell[cell] if one.decision is not None),

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from harness import __version__
 from harness.errors import UsageProblem
-from harness.history.model import Standing
-from harness.telling.words import BUCKETS_S, Labels, missing
+from harness.history.model import CellFigures, Standing
+from harness.telling.words import BUCKETS_S, OTHER, Labels, by_subject, missing
 
 _NEVER_MS = 10.0**9  # the reader exports when it is told to
 TIMEOUT_S = 10
@@ -26,7 +26,11 @@ def endpoint_of(url: str) -> str:
     Raises:
         UsageProblem: it is no address.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its words may hold a password that was taken for a port
+        raise UsageProblem("--otlp: that is no address; write one like http://127.0.0.1:4318") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageProblem("--otlp: write the address of a collector, like http://127.0.0.1:4318")
     if parts.username or parts.password:
@@ -115,20 +119,24 @@ class Otlp:
         self._provider.shutdown(timeout_millis=self._timeout_ms)
 
     def _quantiles(self, standing: Standing) -> Iterable[tuple[float, dict[str, str]]]:
-        for cell in standing.cells:
+        for name, cell in self._named(standing):
             for quantile, found in (("0.5", cell.p50_ms), ("0.95", cell.p95_ms)):
                 if found.value is not None and not found.thin:
-                    yield found.value / 1000, {"cell": self._cells.of(cell.cell), "quantile": quantile}
+                    yield found.value / 1000, {"cell": name, "quantile": quantile}
 
     def _successes(self, standing: Standing) -> Iterable[tuple[float, dict[str, str]]]:
-        for cell in standing.cells:
+        for name, cell in self._named(standing):
             if cell.success.value is not None:
-                yield cell.success.value, {"cell": self._cells.of(cell.cell)}
+                yield cell.success.value, {"cell": name}
+
+    def _named(self, standing: Standing) -> Iterable[tuple[str, CellFigures]]:
+        """Cells that have a label of their own: a figure of one cell is not that of all others."""
+        named = ((self._cells.of(cell.cell), cell) for cell in standing.cells)
+        return [(name, cell) for name, cell in named if name != OTHER]
 
     def _alerts(self, standing: Standing) -> Iterable[tuple[float, dict[str, str]]]:
-        for alert in standing.alerts:
-            labels = {"alert": alert.name, "subject": self._subjects.of(alert.subject)}
-            yield float(alert.state == "firing"), labels
+        for (alert, subject), is_in in by_subject(standing.alerts, self._subjects).items():
+            yield float(is_in == "firing"), {"alert": alert, "subject": subject}
 
 
 def _took(standing: Standing) -> float:

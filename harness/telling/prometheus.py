@@ -14,7 +14,7 @@ from typing import Any
 from harness import __version__
 from harness.errors import UsageProblem
 from harness.history.model import Standing
-from harness.telling.words import BUCKETS_S, STATES, Labels, missing
+from harness.telling.words import BUCKETS_S, OTHER, STATES, Labels, by_subject, missing
 
 LOOPBACK = "127.0.0.1"
 
@@ -94,6 +94,8 @@ class Metrics:
             gauge.clear()  # what is no longer known is absent, and no old figure stands for it
         for cell in standing.cells:
             name = self._cells.of(cell.cell)
+            if name == OTHER:
+                continue  # a figure of one cell is not that of all others
             for gauge, found in ((self._p50, cell.p50_ms), (self._p95, cell.p95_ms)):
                 if found.value is not None and not found.thin:
                     gauge.labels(name).set(found.value / 1000)
@@ -101,10 +103,9 @@ class Metrics:
                 self._success.labels(name).set(cell.success.value)
             if cell.usd_per_image.value is not None:
                 self._each.labels(name).set(cell.usd_per_image.value)
-        for alert in standing.alerts:
-            subject = self._subjects.of(alert.subject)
+        for (alert, subject), is_in in by_subject(standing.alerts, self._subjects).items():
             for state in STATES:
-                self._alert.labels(alert.name, subject, state).set(int(alert.state == state))
+                self._alert.labels(alert, subject, state).set(int(is_in == state))
         self._spent.labels("day").set(standing.spent_today_usd)
         self._spent.labels("total").set(standing.spent_total_usd)
 

@@ -1,9 +1,10 @@
 """Alerts as Alertmanager takes them: ``POST /api/v2/alerts``, a JSON list; anything that takes that list will do.
 
-https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml (postableAlerts). What fires is sent with every
-round, with an ``endsAt`` some rounds ahead: Alertmanager takes an alert that nobody repeats for resolved, and a watch
-that died resolves by itself instead of firing for ever. The client is the standard library's: no redirect is followed,
-so that a token stays with the host it is for.
+https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml (postableAlerts). What fires is sent with
+every round, with an ``endsAt`` some rounds ahead (of the period, or of the last round where that took longer):
+Alertmanager takes an alert that nobody repeats for resolved, and a watch that died resolves by itself instead of
+firing for ever. The client is the standard library's. No redirect is followed and no proxy is between us and this
+machine, so that a token stays with the host it is for.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+import msgspec
+
 from harness.errors import UsageProblem
 from harness.history.model import AlertState, Standing
 
@@ -28,7 +31,8 @@ LEAST_AHEAD_S = 300.0  # Alertmanager's own resolve_timeout
 
 def alerts_of(standing: Standing) -> list[dict[str, Any]]:
     """What fires, and what was resolved with this round, in Alertmanager's words."""
-    ahead = timedelta(seconds=max(LEAST_AHEAD_S, ROUNDS_AHEAD * standing.every_s))
+    took_s = standing.round.ended_s - standing.round.began_s  # may be longer than the period: the next word comes later
+    ahead = timedelta(seconds=max(LEAST_AHEAD_S, ROUNDS_AHEAD * max(standing.every_s, took_s)))
     until = (datetime.fromisoformat(standing.at) + ahead).isoformat(timespec="seconds")
     return [
         *(_alert(standing, one, until) for one in standing.firing),
@@ -81,18 +85,29 @@ class Webhook:
             if parts.scheme == "http" and not _is_here(parts.hostname):
                 raise UsageProblem("--webhook-token-env: a token goes over https only, or to this machine")
         self.host = parts.hostname
+        direct = [urllib.request.ProxyHandler({})] if _is_here(parts.hostname) else []
+        self._opener = urllib.request.build_opener(_NoRedirect, *direct)
+        self._owed: tuple[AlertState, ...] = ()  # resolved, and not taken yet
 
     def tell(self, standing: Standing) -> str | None:
         """Send what there is to say; what went wrong, or None. Never raises for what the other side does."""
-        alerts = alerts_of(standing)
+        again = {one.key for one in (*standing.firing, *standing.resolved)}
+        owed = (*(one for one in self._owed if one.key not in again), *standing.resolved)
+        alerts = alerts_of(msgspec.structs.replace(standing, resolved=owed))
         if not alerts:
             return None
+        said, self._owed = self._post(alerts), owed
+        if said is None:
+            self._owed = ()
+        return said
+
+    def _post(self, alerts: list[dict[str, Any]]) -> str | None:
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._url, json.dumps(alerts).encode(), headers, method="POST")
         try:
-            with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as answer:
+            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 answer.read(1024)
         except HTTPError as error:
             with error:

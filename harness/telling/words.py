@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.errors import UsageProblem
+from harness.history.model import AlertState, State
 
 MOST_LABELS = 50
 OTHER = "other"
 # Upper limits of the buckets of the final image, in seconds: 1 s to 10 min, close where caps are (30, 60, 100 … s).
 BUCKETS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 300.0, 450.0, 600.0)
-STATES = ("not_enough", "inactive", "pending", "firing")
+STATES: tuple[State, ...] = ("not_enough", "inactive", "pending", "firing")
 
 
 class Labels:
@@ -25,6 +28,16 @@ class Labels:
             return OTHER
         self._known.add(value)
         return value
+
+
+def by_subject(alerts: Iterable[AlertState], labels: Labels) -> dict[tuple[str, str], State]:
+    """The state under each name and subject. Where several share the one that stands for all others, the gravest: one
+    that is quiet does not hide one that fires."""
+    found: dict[tuple[str, str], State] = {}
+    for alert in alerts:
+        key = (alert.name, labels.of(alert.subject))
+        found[key] = max(found.get(key, alert.state), alert.state, key=STATES.index)
+    return found
 
 
 def missing(extra: str, option: str, error: ImportError) -> UsageProblem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -111,6 +112,45 @@ def test_diagnose_reads_events_from_standard_input(harness: Any, demo: DemoRun) 
     done = harness("diagnose", "-", "--format", "json", stdin=text)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["headline"] == "false_timeout"
+
+
+def test_a_log_on_standard_input_is_asked_for_its_form_and_nothing_at_all_is_no_job(harness: Any) -> None:
+    line = '192.0.2.1 - - [21/Nov/2026:10:00:00 +0000] "POST /v1/images/generations HTTP/1.1" 504 167 "-" "x"\n'
+    log = harness("diagnose", "-", stdin=line)
+    assert (log.returncode, log.stdout) == (2, "")
+    assert "--log-format" in log.stderr
+    named = harness("diagnose", "-", "--log-format", "nginx", stdin=line)
+    assert "1 records of the proxy" in named.stdout
+    empty = harness("diagnose", "-", stdin="")
+    assert (empty.returncode, empty.stderr) == (4, "harness: inconclusive: there is no job\n")
+
+
+def test_a_reader_that_went_away_leaves_a_short_answer_its_exit_code_and_no_complaint(demo: DemoRun) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "harness", "links", str(demo.path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert (process.returncode, said) == (0, "")
+
+
+@pytest.mark.parametrize(("verb", "written"), [("diagnose", "verdicts.jsonl"), ("report", "summary.json.tmp")])
+def test_a_run_beside_which_nothing_can_be_written_is_told_and_no_traceback(
+    harness: Any, demo: DemoRun, tmp_path: Path, verb: str, written: str
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("run.json", "events.jsonl"):
+        (run / name).write_bytes((demo.path / name).read_bytes())
+    (run / written).mkdir()  # root may write everywhere, but not into this
+    done = harness(verb, run)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"harness: {run / written}: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missed_objective_is_exit_code_3_and_the_report_is_written(harness: Any, demo: DemoRun) -> None:

@@ -145,6 +145,15 @@ def test_a_round_that_fails_is_recorded_and_the_watch_goes_on(scenario: Path, tm
     assert "1 failed, 1 complete" in harness("trend", history, "--no-page").stdout
 
 
+def test_once_says_by_its_exit_code_that_its_round_failed(scenario: Path, tmp_path: Path, harness: Harness) -> None:
+    (tmp_path / "h").mkdir()
+    (tmp_path / "h" / "runs").write_text("in the way")
+    done = harness("watch", scenario, "--once", "--history", tmp_path / "h")
+    assert done.returncode == 1, done.stderr
+    assert "no round was run: " in done.stderr
+    assert [one.status for one in Store(tmp_path / "h").rounds()] == ["failed"]
+
+
 LINKS = """
 name: links
 why: How long do links live?

@@ -173,7 +173,10 @@ def test_a_break_that_fails_ends_the_drill_and_the_route_is_mended_all_the_same(
     assert told["policies"][0]["success"]["n"] > 0, "what was measured is kept"
 
 
-def test_ctrl_c_waits_for_who_is_under_way_and_mends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGHUP], ids=lambda one: one.name)
+def test_ctrl_c_or_a_closed_terminal_waits_for_who_is_under_way_and_mends(
+    tmp_path: Path, asked: signal.Signals
+) -> None:
     scenario, policies, run = tmp_path / "small.yaml", tmp_path / "p.yaml", tmp_path / "drill"
     scenario.write_text(SCENARIO.replace("time_scale: 100", "time_scale: 40"))
     policies.write_text(OUTAGE)
@@ -188,7 +191,7 @@ def test_ctrl_c_waits_for_who_is_under_way_and_mends(tmp_path: Path) -> None:
         assert process.poll() is None
         assert time.monotonic() < limit
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(asked)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert marks["mended"].exists()

@@ -49,6 +49,16 @@ def test_a_command_that_does_not_end_is_ended() -> None:
         asyncio.run(commands.break_it())
 
 
+def test_a_command_that_starts_a_server_and_ends_is_over_though_the_server_keeps_its_output(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    server = f"import time, pathlib\nwhile not pathlib.Path({str(left)!r}).exists(): time.sleep(0.05)"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {server!r}])"
+    try:
+        asyncio.run(Commands((), python(code), limit_s=15).mend())
+    finally:
+        left.touch()
+
+
 def test_an_embedded_api_that_is_gone_is_a_failure_and_no_riddle() -> None:
     with pytest.raises(SwitchFailed, match="does not answer at its own port"):
         post("http://127.0.0.1:1/v1", "/sim/switch", {"fault": None})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from harness.frame import load_frame
 from harness.ingest.har import read_har
 from harness.ingest.otlp import read_otlp
 from harness.ingest.source import open_source
-from tests.conftest import Harness
+from tests.conftest import ROOT, Harness
 from tests.export.har_schema import HAR_SCHEMA
 from tests.report.build_run import job
 
@@ -201,5 +203,21 @@ def test_the_command_says_where_it_wrote_and_what_it_left_out(run: Path, harness
 def test_what_cannot_be_written_or_is_no_run_is_told(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"no events\.jsonl there; give the folder of a run"):
         export(tmp_path, "csv")
+    (tmp_path / "events.csv").write_text("of an earlier export")
+    (tmp_path / "notes.txt").write_text("not an event\n")
+    with pytest.raises(UsageProblem, match="no line of it is an event"):
+        export(tmp_path / "notes.txt", "csv")
+    assert (tmp_path / "events.csv").read_text() == "of an earlier export"
     with pytest.raises(UsageProblem, match=r"cannot be written \(No such file or directory\)"):
         export(run, "csv", tmp_path / "gone" / "x.csv")
+
+
+def test_a_reader_of_standard_output_that_goes_away_is_no_error(run: Path) -> None:
+    command = [sys.executable, "-m", "harness", "export", str(run), "--to", "csv", "--out", "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert said == ""
+    assert process.returncode != 2

@@ -9,6 +9,7 @@ import msgspec
 import pandas as pd
 import pytest
 
+from harness.errors import UsageProblem
 from harness.history.alerts import CALM, NEED, newly, update
 from harness.history.desk import Desk
 from harness.history.judging import judge, not_watched
@@ -197,9 +198,20 @@ def test_rounds_that_fail_on_our_side_are_an_alert_of_their_own(tmp_path: Path) 
     assert found[-1].fresh == ()
 
 
-def test_two_watches_never_write_one_history(tmp_path: Path) -> None:
-    from harness.errors import UsageProblem
+def test_rounds_of_an_embedded_api_and_of_a_real_route_are_no_one_history(tmp_path: Path) -> None:
+    played = msgspec.structs.replace(watch(), simulated=True)
+    with Desk(tmp_path, played):
+        pass
+    with (
+        pytest.raises(UsageProblem, match="of an embedded API, and these would be of a real"),
+        Desk(tmp_path, watch()),
+    ):
+        pass
+    with Desk(tmp_path, played):
+        pass
 
+
+def test_two_watches_never_write_one_history(tmp_path: Path) -> None:
     with Desk(tmp_path, watch()), pytest.raises(UsageProblem, match="never overlap"):
         Desk(tmp_path, watch()).__enter__()
     other = msgspec.structs.replace(watch(), scenario="another")

@@ -10,13 +10,14 @@ import duckdb
 import pytest
 
 from harness.errors import HarnessError
+from harness.history.desk import Desk
 from harness.history.rows import JOB_COLUMNS, job_rows, link_rows
 from harness.history.store import Store
 from tests.conftest import ROOT
 from tests.report.build_run import cut_by_nginx, of_events
 from tests.report.build_run import job as event_of
 
-from .worlds import START_S, cut, failed, job, round_row, rows_of
+from .worlds import START_S, cut, failed, job, round_row, rows_of, watch
 
 LINK = ("r00000", "b1-000", 0, "direct", START_S + 9, 3600.0, 3601.0, True, 200)
 
@@ -125,6 +126,13 @@ def test_a_disk_that_takes_nothing_more_stops_the_watch_with_what_to_do(tmp_path
     (tmp_path / "rounds").write_text("in the way")
     with pytest.raises(HarnessError, match="Free some space"):
         Store(tmp_path).append(round_row(0), [])
+
+
+@pytest.mark.parametrize("name", ["watch.json", "alerts.json"])
+def test_a_state_that_cannot_be_written_stops_the_watch_with_what_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / f".{name}.tmp").mkdir()
+    with pytest.raises(HarnessError, match="cannot be written"), Desk(tmp_path, watch()) as desk:
+        desk.take(round_row(0), None)
 
 
 def test_an_empty_history_has_its_columns(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from harness.metrics import METRICS
 from harness.report import read_summary, write_report, write_summary
 from harness.report.build import summarize
 from harness.report.model import CellRow, ObjectiveResult, Summary
+from harness.report.view import rests_on
 
 from . import build_run, demo_run
 from .build_run import Run, cut_by_nginx, job, of_events
@@ -159,6 +160,44 @@ def test_without_a_backend_record_nothing_is_said_of_what_came_after() -> None:
     summary = summary_of(of_events(events, blind))
     assert summary.layers[0].backend_finished is None
     assert summary.totals.finished_behind_a_cut is None
+
+
+def test_a_retry_after_a_refusal_is_no_second_order_and_every_second_order_is_maybe_billed() -> None:
+    tried = {"earlier": ((429, 8000.0), (503, 9000.0)), "cost_usd": 0.02, "earlier_attempts_usd": 0.014}
+    events = [
+        job(1, **tried),
+        refused(2, earlier=((503, 8000.0),), cost_usd=0.014, earlier_attempts_usd=0.014),
+        refused(3, earlier=((429, 8000.0),), cost_usd=0.0, earlier_attempts_usd=0.0),
+    ]
+    summary = summary_of(of_events(events))
+    assert [(row.kind, row.generations, row.usd) for row in summary.waste] == [("duplicate", 2, 0.028)]
+    assert summary.totals.cost_usd == pytest.approx(0.034)
+    assert summary.totals.cost_by_basis_usd == {"maybe_billed": 0.028, "not_billed": 0.0, "usage": 0.006}
+
+
+def test_a_record_that_is_silent_of_some_orphans_does_not_show_that_none_was_made() -> None:
+    cut, verdict = cut_by_nginx(1)
+    silent = job(2, route="edge", outcome="empty", cost_basis="maybe_billed")
+    not_made = msgspec.structs.replace(verdict, backend_finished=False)
+
+    def proven(events: list[JobEvent], told: JobVerdict) -> int | None:
+        (row,) = summary_of(of_events(events, [told])).waste
+        return row.proven
+
+    assert proven([cut, silent], not_made) is None
+    assert proven([cut], not_made) == 0
+    assert proven([cut, silent], verdict) == 1
+
+
+def test_a_false_timeout_rests_on_the_route_that_the_answer_names() -> None:
+    summary = summary_of(demo_run.demo())
+    edge = next(one for one in summary.findings if one.verdict == "false_timeout")
+    other = msgspec.structs.replace(edge, id="false_timeout@other", route="other", jobs=edge.jobs + 1)
+    answer = msgspec.structs.replace(
+        summary.answer, decision=msgspec.structs.replace(summary.answer.decision, route=edge.route)
+    )
+    both = msgspec.structs.replace(summary, answer=answer, findings=(other, edge))
+    assert rests_on(both) == edge
 
 
 def test_retries_of_ours_and_of_a_gateway_are_apart() -> None:

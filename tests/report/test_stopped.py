@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.conditions import EarlyStop, StopDecision, StoppedCell
+from harness.loads import LoadResult
 from harness.report.html import render as page_of
 from harness.report.model import Summary
 from harness.report.text import render as text_of
@@ -65,6 +66,9 @@ def test_what_was_saved_is_said_and_an_unknown_price_is_not_made_up() -> None:
 def test_rules_that_stopped_nothing_say_so_and_without_rules_there_is_no_section(render: Any) -> None:
     assert "No cell had told enough before its last block" in render(with_stopped(planned=12))
     assert "No cell had told enough as far as the run went" in render(with_stopped(planned=30))
+    dropped = render(with_stopped(planned=30, load_result=LoadResult(sent=12, dropped=18)))
+    assert "every planned job was sent" not in dropped
+    assert "before its first dropped job" in dropped
     assert "Stopped early" not in render(summary_of(of_events([job(1)])))
 
 

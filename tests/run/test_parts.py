@@ -29,6 +29,7 @@ from harness.run.journal import Journal, Send
 from harness.run.lag import LagMeter
 from harness.run.lanes import make_setting
 from harness.run.limits import retry_after_s
+from harness.run.record import cost_of_all
 from harness.run.retry import RetryPolicy
 from harness.scenario import load_text
 from harness.wire.clock import WorldClock
@@ -240,3 +241,11 @@ def test_a_full_disk_stops_with_a_message_and_not_with_a_traceback(
                 journal.send(Send(job_id="j", at="now", client_request_id="c"))
         monkeypatch.setattr(journal, "_sends", real)
     assert journal_module.SENDS_FILE == "sends.jsonl"
+
+
+def test_a_retry_of_a_job_without_a_known_price_does_not_cost_nothing() -> None:
+    assert cost_of_all([], None) == (None, None)
+    assert cost_of_all([], 0.05) == (0.05, None)
+    assert cost_of_all([0.05, 0.0], 0.05) == (0.1, 0.05)
+    assert cost_of_all([0.0], None) == (None, 0.0)
+    assert cost_of_all([None], 0.0) == (None, None)

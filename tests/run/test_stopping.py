@@ -18,6 +18,7 @@ from harness.diagnosis.judge import diagnose_run
 from harness.events import Attempt, JobEvent, Marks
 from harness.plan import Job, Plan, make_plan
 from harness.report import write_report
+from harness.run.queue import Queue
 from harness.run.stopping import Stopper, stopper_of
 from harness.scenario import Scenario
 from harness.stats.sequence import QuantileSequence, narrow
@@ -165,6 +166,26 @@ def test_a_cell_of_two_rules_waits_for_both_and_money_without_a_price_is_null(tm
     cell = stopper.stopped([job.job_id for job in direct[:20]])[0]
     assert (cell.jobs_sent, cell.jobs_not_sent, len(cell.decisions)) == (20, 40, 2)
     assert cell.usd_not_spent == pytest.approx(40 * (direct[0].estimate_usd or 0), abs=1e-6)
+
+
+def test_what_was_dropped_or_lost_with_its_route_was_not_saved_by_a_rule(tmp_path: Path) -> None:
+    stopper, plan = stopper_for(tmp_path, WIDTH)
+    jobs = of_cell(plan, "direct/low")
+    for job in jobs:
+        stopper.tell(event(job, 1000))
+    ids = [job.job_id for job in jobs]
+    (cell,) = stopper.stopped(ids[:20], ids[20:50])
+    assert (cell.jobs_sent, cell.jobs_not_sent) == (20, 10)
+    assert stopper.stopped(ids[:20], ids[20:]) == ()
+
+
+def test_a_queue_knows_what_it_passed_over_and_what_was_needless(tmp_path: Path) -> None:
+    _, plan = planned(tmp_path, WIDTH)
+    dropped, needless, *_ = plan.jobs
+    queue = Queue.of(plan.jobs[:3], {}, {}, lambda job: job is needless)
+    assert queue.drop() is dropped
+    assert queue.drop() is plan.jobs[2]
+    assert queue.passed_over() == {dropped.job_id, plan.jobs[2].job_id}
 
 
 E2E = """

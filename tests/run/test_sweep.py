@@ -6,7 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Harness
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.sweep import command as sweep
+from harness.errors import Interrupted
+from harness.sweeping.model import SweepRecord
+from tests.conftest import ROOT, Harness
 from tests.run.test_session import lines, start, wait_for_events
 
 SCENARIO = """
@@ -126,3 +133,15 @@ def test_a_paid_sweep_asks_first_and_sends_nothing_where_nobody_is_there(tmp_pat
     assert done.returncode == 2
     assert "nobody is here to be asked; nothing was sent" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_that_the_user_stopped_ends_with_130_like_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(_scenario: object, _plan: object, fresh: SweepRecord, *_: object) -> tuple[Path, SweepRecord]:
+        return tmp_path, msgspec.structs.replace(fresh, status="stopped", stopped_by="user")
+
+    monkeypatch.setattr("harness.run.sweep.run_sweep", stopped)
+    done = CliRunner().invoke(sweep, [str(ROOT / "scenarios" / "sweep.yaml"), "--quiet"])
+    assert isinstance(done.exception, Interrupted)
+    assert f"--out {tmp_path} to go on" in str(done.exception)

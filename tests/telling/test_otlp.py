@@ -56,6 +56,6 @@ def test_a_collector_that_is_not_there_is_said_and_the_watch_goes_on(capfd: pyte
 def test_an_address_gets_the_path_of_the_specification_unless_it_has_one() -> None:
     assert endpoint_of("http://127.0.0.1:4318") == "http://127.0.0.1:4318/v1/metrics"
     assert endpoint_of("https://collector.example.com/otel/v1/metrics").endswith("/otel/v1/metrics")
-    for bad in ("127.0.0.1:4318", "grpc://x", "http://user:word@127.0.0.1:4318"):
+    for bad in ("127.0.0.1:4318", "grpc://x", "http://user:word@127.0.0.1:4318", "http://[::1", "http://h:99999"):
         with pytest.raises(UsageProblem, match="--otlp"):
             endpoint_of(bad)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -95,6 +96,19 @@ def test_labels_stay_few_however_many_cells_and_routes_there_are() -> None:
     assert len(re.findall(r"^harness_jobs_total\{", text, re.MULTILINE)) == MOST_LABELS + 1
     assert value(text, "jobs_total", route=OTHER, outcome="image") == 500 - MOST_LABELS
     assert len(re.findall(r"^harness_alert_state\{", text, re.MULTILINE)) == 4 * (MOST_LABELS + 1)
+
+
+def test_of_what_shares_the_last_label_a_quiet_one_hides_none_that_fires_and_no_cell_stands_for_others() -> None:
+    metrics = Metrics("watch")
+    alerts = [alert(subject=f"cell-{number}", state="inactive") for number in range(200)]
+    alerts[150] = alert(subject="cell-150")
+    cells = [msgspec.structs.replace(standing().cells[0], cell=f"cell-{number}") for number in range(200)]
+    metrics.tell(standing(alerts=tuple(alerts), cells=tuple(cells)))
+    text = metrics.text()
+    assert value(text, "alert_state", alert="ImageLatency", subject=OTHER, state="firing") == 1
+    assert value(text, "alert_state", alert="ImageLatency", subject=OTHER, state="inactive") == 0
+    assert value(text, "success_ratio", cell="cell-49") == 0.95
+    assert value(text, "success_ratio", cell=OTHER) is None
 
 
 def test_promtool_finds_nothing_to_object_to() -> None:

@@ -11,6 +11,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import UsageProblem
@@ -51,6 +52,36 @@ def test_the_body_is_a_json_list_and_the_token_comes_from_the_named_variable(mon
     assert headers["authorization"] == "Bearer one-that-opens-nothing"
     assert headers["content-type"] == "application/json"
     assert json.loads(body) == alerts_of(standing())
+
+
+def test_a_round_longer_than_the_period_does_not_let_what_fires_end_before_the_next_word() -> None:
+    long = msgspec.structs.replace(standing().round, ended_s=standing().round.began_s + 1800)
+    (sent,) = alerts_of(standing(every_s=300.0, round=long))
+    assert sent["endsAt"] == "2026-03-02T11:30:30+00:00"
+
+
+def test_what_was_resolved_is_said_again_until_it_is_taken_and_not_once_it_fires_again() -> None:
+    over = alert(state="inactive", resolved_at="2026-03-02T10:00:30+00:00")
+    with receiver() as (url, got):
+        webhook = Webhook(url)
+        there, webhook._url = webhook._url, f"http://127.0.0.1:{free_port()}/"
+        assert "sent again next round" in (webhook.tell(standing(alerts=(over,), resolved=(over,))) or "")
+        assert "sent again next round" in (webhook.tell(standing(alerts=(over,))) or "")
+        webhook._url = there
+        assert webhook.tell(standing(alerts=(over,))) is None
+        assert webhook.tell(standing(alerts=(over,))) is None
+    ((_, _, body),) = got
+    assert [one["endsAt"] for one in json.loads(body)] == ["2026-03-02T10:00:30+00:00"]
+
+
+def test_a_token_for_this_machine_goes_to_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCH_TOKEN", "one-that-opens-nothing")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with receiver() as (proxy, seen), receiver() as (url, got):
+        monkeypatch.setenv("http_proxy", proxy)
+        assert Webhook(url, "WATCH_TOKEN").tell(standing()) is None
+        assert (len(seen), len(got)) == (0, 1)
 
 
 def _answer_oddly(listening: socket.socket) -> None:
