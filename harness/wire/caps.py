@@ -11,7 +11,7 @@ from harness.events import CapName
 class Caps:
     """Seconds of this machine's clock. None means: wait.
 
-    connect counts from the attempt's start until TCP and TLS are done; first_byte from the last byte sent; idle from
+    connect counts from a place in the pool until TCP and TLS are done; first_byte from the last byte sent; idle from
     the last byte received; total from the attempt's start.
     """
 
