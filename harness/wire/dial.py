@@ -67,6 +67,7 @@ async def connect(addresses: list[Address], trace: Trace) -> socket.socket:
     """
     race = [_Try(address) for address in addresses]
     running: set[asyncio.Task[None]] = set()
+    winner: _Try | None = None
     try:
         for index, one in enumerate(race):
             running.add(asyncio.create_task(one.go()))
@@ -86,9 +87,8 @@ async def connect(addresses: list[Address], trace: Trace) -> socket.socket:
         await asyncio.gather(*running, return_exceptions=True)
         for tried in race:
             tried.note(trace)
-    for tried in race:
-        if tried is not winner:
-            tried.sock_close()
+            if tried is not winner:  # also where a cap or a user ended the race
+                tried.sock_close()
     if winner is None:
         raise next((tried.failure for tried in reversed(race) if tried.failure), OSError("the name has no address"))
     trace.tcp_connected_ns = winner.connected_ns

@@ -69,10 +69,10 @@ def test_rounds_make_a_history_alerts_go_out_and_trend_shows_it(
         process = start(scenario, "--every", "120s", "--rounds", 3, "--history", history, "--metrics", "0",
                         "--webhook", f"{url}/api/v2/alerts", "--format", "json")  # fmt: skip
         wait_for(process.stderr, r"each round: 6 jobs, about 0\.04 USD at list price; nothing is billed")
+        assert not list(history.glob("runs/*")), "what it costs is said first"
         wait_for(process.stderr, "one false alarm in about")
         wait_for(process.stderr, r"not watched: max\(final_image_ms\) < 9s")
         port = wait_for(process.stderr, r"metrics: http://127\.0\.0\.1:(\d+)/metrics")[1]
-        assert not list(history.glob("runs/*")), "what it costs is said first"
         for _ in range(2):  # the first round is told to all before the second begins
             wait_for(process.stdout, '"unreadable"')
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:

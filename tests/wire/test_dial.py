@@ -106,3 +106,25 @@ def test_a_name_is_looked_up_and_a_literal_address_is_not() -> None:
 def test_a_name_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(OSError):
         asyncio.run(resolve("does-not-exist.invalid", 443, Trace(Caps())))
+
+
+def test_a_race_that_a_cap_ends_leaves_no_socket_open(
+    black_hole: Address, listening: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.socket] = []
+    plain = socket.socket
+
+    def making(*args: int) -> socket.socket:
+        made.append(plain(*args))
+        return made[-1]
+
+    async def go() -> None:
+        monkeypatch.setattr(dial.socket, "socket", making)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await connect([black_hole], Trace(Caps()))
+        (await connect([listening], Trace(Caps()))).close()
+        monkeypatch.undo()
+
+    asyncio.run(go())
+    assert [one.fileno() for one in made] == [-1, -1]
