@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 IMAGES_DIR = "images"
 LETTERING_FILE = "expected.json"  # inside of IMAGES_DIR
-MAX_PIXELS = 64_000_000  # like the run's own check: more is a bomb, not an image
+MAX_PIXELS = 64_000_000  # four times the largest legal gpt-image-2 picture; more is a bomb, not an image
 
 
 class Lettering(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="expected_lettering"):
@@ -35,23 +35,34 @@ def image_name(job_id: str, index: int, image_format: str) -> str:
 
 
 def open_image(path: Path) -> Image:
-    """A kept file as an image with its pixels. The folder may be somebody else's: no program is asked for help.
+    """A kept file as an image with its pixels. The folder may be somebody else's.
 
     Raises:
         OSError: it is no image that can be shown.
     """
+    return image_of(path.read_bytes())
+
+
+def image_of(data: bytes) -> Image:
+    """Somebody's bytes as an image with its pixels; no program is asked for help.
+
+    Raises:
+        OSError: they are none, or of more than `MAX_PIXELS`; its text says which.
+    """
     from PIL import Image
 
-    data = path.read_bytes()
     try:
         image = Image.open(io.BytesIO(data))
-        if image.format == "EPS":  # Pillow would hand it to Ghostscript
-            raise OSError("EPS is a program")
-        if image.width * image.height > MAX_PIXELS:
-            raise OSError(f"{image.width}x{image.height} pixels")
-        image.load()
-    except Exception as error:  # noqa: BLE001  each of Pillow's readers raises its own
-        raise OSError(f"{type(error).__name__}: {error}") from None
+        bomb = image.width * image.height > MAX_PIXELS
+        program = image.format == "EPS"  # Pillow would hand it to Ghostscript
+        if not (bomb or program):
+            image.load()
+    except Exception:  # noqa: BLE001  each of Pillow's readers raises its own: RuntimeError of AVIF, SyntaxError of PNG
+        raise OSError("not a decodable image") from None
+    if bomb:
+        raise OSError(f"declares {image.width}x{image.height} pixels")
+    if program:
+        raise OSError("not a decodable image")
     return image
 
 

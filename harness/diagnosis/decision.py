@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.diagnosis.audit import Rows
 from harness.diagnosis.case import Case
-from harness.diagnosis.culprit import culprit
+from harness.diagnosis.culprit import Culprit
 from harness.diagnosis.layer import NOT_CONFIGURABLE, Layer
 from harness.diagnosis.model import Decision, DecisionKind, VerdictName
 from harness.diagnosis.verdicts import Verdicts, plain
@@ -52,10 +52,10 @@ _PLAIN: dict[VerdictName, tuple[DecisionKind, str]] = {
 }  # fmt: skip
 
 
-def decide(name: VerdictName, case: Case, verdicts: Verdicts) -> Decision:
-    """The decision that goes with the headline."""
-    if name == "false_timeout":
-        return _widen(case, verdicts)
+def decide(name: VerdictName, case: Case, verdicts: Verdicts, most: Culprit | None) -> Decision:
+    """The decision that goes with the headline. `most`: the cap that cut most, where one did."""
+    if name == "false_timeout" and most is not None:
+        return _widen(case, verdicts, most)
     if name == "route_owner_delay":
         route = next((route for route, gap in case.gaps.items() if gap.slower), None)
         return Decision(
@@ -72,10 +72,10 @@ def decide(name: VerdictName, case: Case, verdicts: Verdicts) -> Decision:
     return Decision(kind=kind, sentence=sentence)
 
 
-def _widen(case: Case, verdicts: Verdicts) -> Decision:
+def _widen(case: Case, verdicts: Verdicts, most: Culprit) -> Decision:
     """Widen the one layer that cut most, to what the jobs that it cut would have needed."""
-    table, found = verdicts.table, culprit(case, verdicts)
-    layer, setting, cap_s, route, rows = found.layer, found.setting, found.cap_s, found.route, found.rows
+    table = verdicts.table
+    layer, setting, cap_s, route, rows = most.layer, most.setting, most.cap_s, most.route, most.rows
     to_s, ground = _needed_s(case, rows, plain(table["cap_kind"].iloc[rows[0]]))
     if setting is None:
         sought = f"the timeout of {layer} on route {route}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from harness.diagnosis.case import Case, seconds
-from harness.diagnosis.culprit import culprit
+from harness.diagnosis.culprit import Culprit
 from harness.diagnosis.model import Finding, VerdictName
 from harness.diagnosis.verdicts import Verdicts
 
@@ -96,14 +96,16 @@ def headline(counts: Mapping[str, int], jobs: int, unexplained: int = 0) -> Verd
     return "ok" if counts.get("ok", 0) * 2 > jobs else "undetermined"
 
 
-def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence[Finding]) -> str:
-    """One sentence: what happened, where, how often, on what evidence."""
+def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence[Finding], most: Culprit | None) -> str:
+    """One sentence: what happened, where, how often, on what evidence. `most`: the cap that cut most, where one did."""
     total = len(case.jobs)
     if not total:
         return "Nothing was measured."
     well = int((verdicts.table["verdict"] == "ok").sum())
     if name == "ok":
         return f"All is well: {well} of {total} jobs completed without anything to explain."
+    if name == "false_timeout" and most is not None:
+        return _timeout(case, verdicts, most)
     here = [finding for finding in findings if finding.verdict == name]
     if name == "undetermined" and well:
         return (
@@ -112,8 +114,6 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
     if name == "undetermined" or not here:
         return "The evidence does not show what happened; each job says what would settle it."
     top = max(here, key=lambda finding: finding.jobs)
-    if name == "false_timeout":
-        return _timeout(case, verdicts)
     said = f"{top.jobs} of {top.of_jobs} jobs on route {top.route} {_SAID[name]}"
     if name == "route_owner_delay" and top.route in case.gaps:
         gap = case.gaps[top.route]
@@ -121,8 +121,8 @@ def answer(name: VerdictName, case: Case, verdicts: Verdicts, findings: Sequence
     return said[0].upper() + said[1:] + "."
 
 
-def _timeout(case: Case, verdicts: Verdicts) -> str:
-    table, most = verdicts.table, culprit(case, verdicts)
+def _timeout(case: Case, verdicts: Verdicts, most: Culprit) -> str:
+    table = verdicts.table
     on_route = case.is_in("route", most.route)
     timeouts = (table["verdict"] == "false_timeout").to_numpy(dtype=bool)
     cut = table.iloc[most.rows[on_route[most.rows]]]

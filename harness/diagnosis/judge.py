@@ -24,6 +24,7 @@ from harness.conditions import (
 from harness.diagnosis.audit import Audit, Rows
 from harness.diagnosis.case import Case
 from harness.diagnosis.catalog import Layer, load_catalog
+from harness.diagnosis.culprit import culprit
 from harness.diagnosis.decision import decide
 from harness.diagnosis.headline import answer, headline
 from harness.diagnosis.model import Diagnosis, EvidenceRow, Finding, Grade, JobVerdict, write_diagnosis
@@ -132,17 +133,18 @@ def judge(
     failed = ~case.is_in("outcome", "cancelled", "unknown")
     unexplained = int((failed & (verdicts.table["verdict"] == "undetermined").to_numpy(dtype=bool)).sum())
     name = headline(counts, len(jobs), unexplained)
+    most = culprit(case, verdicts) if name == "false_timeout" else None
     # What names the run comes first, then what holds, then what was looked for and not found.
     findings = tuple(sorted(findings, key=lambda one: (one.verdict != name, one.verdict is None)))
     return (
         Diagnosis(
             run_id=conditions.run_id,
             headline=name,
-            answer=answer(name, case, verdicts, findings),
+            answer=answer(name, case, verdicts, findings, most),
             conclusive=bool(len(jobs)) and counts.get("undetermined", 0) * 2 <= len(jobs),
             counts=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
             findings=findings,
-            decision=decide(name, case, verdicts),
+            decision=decide(name, case, verdicts, most),
             unreadable_lines=unreadable_lines,
             backend_records=backend.records if backend is not None else 0,
             explained_jobs=None if len(jobs) <= EXPLAIN_ALL else len(verdicts.told),

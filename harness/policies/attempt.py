@@ -103,12 +103,13 @@ class Caps:
 
 
 class Down:
-    """A route's outage, in seconds of virtual time."""
+    """A route's outage, in seconds of virtual time. `poll_s` of tasks, which it does not cut: it delays their polls."""
 
-    def __init__(self, told: Outage) -> None:
+    def __init__(self, told: Outage, poll_s: float | None) -> None:
         self._begins, self._over = told.after, told.after + told.lasts
         (self._end,) = ends((told.end,))
-        self._answers_s, self._cuts = told.answers_after, told.cuts
+        self._answers_s, self._cuts = told.answers_after, told.cuts and poll_s is None
+        self._poll_s = poll_s
 
     def refusal(self, now: float) -> tuple[End, float] | None:
         """How a request that is sent now ends, and after how long; null when the route is up."""
@@ -118,11 +119,11 @@ class Down:
         """When what was sent then is cut for being under way; infinite when it is not."""
         return self._begins if self._cuts and sent_at < self._begins else math.inf
 
-    def seen_at(self, at: float, poll_s: float) -> float:
+    def seen_at(self, at: float) -> float:
         """When a task is found done that would have been at `at`: polls meanwhile find nobody, and go on."""
-        if not self._begins <= at < self._over:
+        if self._poll_s is None or not self._begins <= at < self._over:
             return at
-        return at + math.ceil((self._over - at) / poll_s - 1e-9) * poll_s
+        return at + math.ceil((self._over - at) / self._poll_s - 1e-9) * self._poll_s
 
 
 @dataclass(slots=True, eq=False)
@@ -164,7 +165,7 @@ class Sender:
             sent = self._generated(now)
             done_at = sent.made_at
         cut_s = self.caps.cuts_at(sent.end_at - now, sent.seen_at - now)
-        down_at = math.inf if self.outage is None or self.poll_s is not None else self.outage.cuts_at(now)
+        down_at = math.inf if self.outage is None else self.outage.cuts_at(now)
         if min(now + cut_s, down_at) < sent.end_at:
             sent.end_at, sent.end = min(now + cut_s, down_at), "cut"
         sent = self._given_up(sent, now, cap_s)
@@ -179,8 +180,8 @@ class Sender:
         seen_at = start + self.draws.first_partial(lasts) if self.streams else math.inf
         polls = 0.0 if self.poll_s is None else math.ceil((made_at - now) / self.poll_s - 1e-9) * self.poll_s
         found_at = max(made_at, now + polls)
-        if self.outage is not None and self.poll_s is not None:
-            found_at = self.outage.seen_at(found_at, self.poll_s)
+        if self.outage is not None:
+            found_at = self.outage.seen_at(found_at)
         return Attempt(found_at, None, made_at=made_at, seen_at=seen_at, beyond=beyond)
 
     @staticmethod

@@ -82,13 +82,14 @@ class Replication:
             source = route.firsts[policy.two_stage.first]
         elif streams and route.streamed is not None:
             source = route.streamed
+        poll_s = None if policy.async_ is None else policy.async_.poll
         return Sender(
             draws=Draws(source, dice),
             account=self._accounts[name],
             caps=Caps(route.layers, policy),
             limits=world.limits,
-            outage=None if route.down is None else Down(route.down),
-            poll_s=None if policy.async_ is None else policy.async_.poll,
+            outage=None if route.down is None else Down(route.down, poll_s),
+            poll_s=poll_s,
             streams=streams and policy.stream is not None and policy.stream.partial_images > 0,
             refusal_after_s=world.refusal_after_s,
             moderation_after_s=world.moderation_after_s,
