@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from harness import __version__
 from harness.errors import UsageProblem
 from harness.history.model import CellFigures, Standing
-from harness.telling.words import BUCKETS_S, OTHER, Labels, by_subject, missing
+from harness.telling.words import BUCKETS_S, OTHER, Labels, by_subject, missing, parts_of
 
 _NEVER_MS = 10.0**9  # the reader exports when it is told to
 TIMEOUT_S = 10
@@ -26,11 +26,7 @@ def endpoint_of(url: str) -> str:
     Raises:
         UsageProblem: it is no address.
     """
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:  # its words may hold a password that was taken for a port
-        raise UsageProblem("--otlp: that is no address; write one like http://127.0.0.1:4318") from None
+    parts = parts_of("--otlp", url, "one like http://127.0.0.1:4318")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageProblem("--otlp: write the address of a collector, like http://127.0.0.1:4318")
     if parts.username or parts.password:

@@ -17,12 +17,12 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
 
 import msgspec
 
 from harness.errors import UsageProblem
 from harness.history.model import AlertState, Standing
+from harness.telling.words import parts_of
 
 TIMEOUT_S = 10.0
 ROUNDS_AHEAD = 3
@@ -65,11 +65,7 @@ class Webhook:
     """One receiver. The token is read from the named variable, and goes out over https or to this machine only."""
 
     def __init__(self, url: str, token_env: str | None = None) -> None:
-        try:
-            parts = urlsplit(url)
-            _ = parts.port
-        except ValueError:  # its words may hold a password that was taken for a port
-            raise UsageProblem("--webhook: that is no address; write http://HOST:9093/api/v2/alerts") from None
+        parts = parts_of("--webhook", url, "http://HOST:9093/api/v2/alerts")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageProblem(f"--webhook: {parts.scheme or 'that'} is no http or https address with a host")
         if parts.username or parts.password:

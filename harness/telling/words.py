@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import SplitResult, urlsplit
 
 from harness.errors import UsageProblem
 from harness.history.model import AlertState, State
@@ -38,6 +39,20 @@ def by_subject(alerts: Iterable[AlertState], labels: Labels) -> dict[tuple[str, 
         key = (alert.name, labels.of(alert.subject))
         found[key] = max(found.get(key, alert.state), alert.state, key=STATES.index)
     return found
+
+
+def parts_of(option: str, url: str, example: str) -> SplitResult:
+    """An address in its parts.
+
+    Raises:
+        UsageProblem: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its words may hold a password that was taken for a port
+        raise UsageProblem(f"{option}: that is no address; write {example}") from None
+    return parts
 
 
 def missing(extra: str, option: str, error: ImportError) -> UsageProblem:
